@@ -1,0 +1,5 @@
+"""The model of the blueprint language."""
+
+from blueprints.model.blueprint import Blueprint
+
+__all__ = ["Blueprint"]

@@ -1,0 +1,19 @@
+"""What every part of the blueprint's model shares."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class Part(BaseModel):
+    """A part of a blueprint: frozen, closed to unknown keys, camelCase in the file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,  # for Python callers; the loader accepts only the names of the file
+        validate_by_alias=True,
+        use_attribute_docstrings=True,
+    )

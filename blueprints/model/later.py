@@ -1,0 +1,122 @@
+"""The parts of the language whose capabilities this version does not provision yet.
+
+Their names and shapes are settled, so that editors complete them and a misspelt key is found; the rules
+refuse each one with the capability named (blueprints/phases.py says which are built).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from blueprints.model.base import Part
+from blueprints.model.scalars import HostName, Label, ObjectName, Quantity
+
+
+class Backup(Part):
+    """Regular backups of the database and the artifacts."""
+
+    schedule: str = Field(default="0 2 * * *", min_length=9)
+    """When, as five cron fields in UTC."""
+    keep: int = Field(default=14, ge=1)
+    """How many backups are kept."""
+
+
+class Tls(Part):
+    """Certificates of the host names."""
+
+    issuer: ObjectName | None = None
+    """The cert-manager ClusterIssuer; left out, `secretName`."""
+    secret_name: ObjectName | None = None
+    """A brought certificate, in the platform's namespace; left out, `issuer`."""
+
+
+class Gateway(Part):
+    """The Gateway API gateway in front of every host name."""
+
+    class_name: ObjectName
+    """The GatewayClass."""
+    tls: Tls | None = None
+    """Certificates; left out, plain HTTP."""
+
+
+class Monitoring(Part):
+    """Metrics, alerts and dashboards."""
+
+    retention: str = Field(default="15d", pattern=r"^[1-9][0-9]*[hdwy]$")
+    """How long metrics are kept."""
+
+
+class Project(Part):
+    """An MLflow Project that runs on a schedule or on request."""
+
+    team: Label
+    """The team whose experiment it writes to."""
+    uri: str = Field(min_length=1)
+    """The project's URI, as `mlflow run` takes it."""
+    entry_point: str = "main"
+    """The entry point."""
+    parameters: dict[str, str] = Field(default_factory=dict[str, str])
+    """Parameters of the entry point."""
+    schedule: str | None = None
+    """When, as five cron fields in UTC; left out, only on request."""
+    gpu_pool: Label | None = None
+    """The GPU pool it runs on; left out, CPU nodes."""
+
+
+class Queues(Part):
+    """Kueue queues, one for each team."""
+
+
+class Nodes(Part):
+    """How many nodes a pool has."""
+
+    min: int = Field(default=0, ge=0)
+    max: int = Field(ge=1)
+
+
+class GpuPool(Part):
+    """Nodes with GPUs."""
+
+    provider: Literal["existing", "karpenter", "gke", "eks", "aks"] = "existing"
+    """Who makes the nodes."""
+    accelerator: str | None = None
+    """The kind of GPU, such as `nvidia-a100-80gb`."""
+    gpus_per_node: int = Field(default=1, ge=1, le=16)
+    """GPUs in each node."""
+    node_selector: dict[str, str] = Field(default_factory=dict[str, str])
+    """Labels of existing nodes."""
+    nodes: Nodes | None = None
+    """How many nodes; left out, as many as there are."""
+    spot: bool = False
+    """Whether interruptible nodes are asked for."""
+
+
+class Pipelines(Part):
+    """Kubeflow Pipelines."""
+
+    host: HostName | None = None
+    """The name under which people reach the UI."""
+    storage: Quantity = "20Gi"
+    """The size of its database's volume."""
+
+
+class Training(Part):
+    """Kubeflow Trainer."""
+
+
+class Tuning(Part):
+    """Katib."""
+
+
+class Serving(Part):
+    """KServe."""
+
+
+class Notebooks(Part):
+    """Notebooks."""
+
+
+class Admission(Part):
+    """Admission policies."""

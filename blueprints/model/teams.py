@@ -1,0 +1,60 @@
+"""Teams: who works on the platform, with how much of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+from pydantic import Field
+
+from blueprints.model.base import Part
+from blueprints.model.scalars import Quantity, UserName
+
+
+class Quota(Part):
+    """The most that a team may ask for at once, over everything in its namespace."""
+
+    cpu: Quantity = "8"
+    """CPU requests, in cores."""
+    memory: Quantity = "32Gi"
+    """Memory requests."""
+    gpus: int = Field(default=0, ge=0)
+    """GPUs (`requests.nvidia.com/gpu`); 0 means none."""
+    storage: Quantity = "100Gi"
+    """The sum of all volume claims."""
+    pods: int = Field(default=100, ge=1)
+    """Pods, whatever their size."""
+
+
+@unique
+class WorkspaceRole(StrEnum):
+    """MLflow's seeded roles of a workspace."""
+
+    ADMIN = "admin"
+    """Manages everything in the workspace."""
+    USER = "user"
+    """Reads everything in the workspace, creates experiments and models, manages what it created."""
+
+
+class User(Part):
+    """An MLflow account of a team."""
+
+    role: WorkspaceRole = WorkspaceRole.USER
+    """What the account may do in the team's workspace."""
+
+
+class Team(Part):
+    """A team: a namespace, an MLflow workspace and a prefix of the bucket, under one name."""
+
+    quota: Quota = Quota()
+    """The most that the team may ask for at once."""
+    groups: tuple[str, ...] = ()
+    """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""
+    users: dict[UserName, User] = Field(default_factory=dict[str, User])
+    """MLflow accounts by name; empty means one account named after the team, with the role `user`.
+
+    One name in several teams is one account with a role in each.
+    """
+
+    def accounts(self, team: str) -> dict[str, User]:
+        """The accounts that exist for this team, which is called `team`: at least one."""
+        return dict(self.users) or {team: User()}

@@ -1,0 +1,82 @@
+"""The phases of an organisation's practice, and what each unlocks and sets by default: all of it data.
+
+Nothing else in Ziggurat asks for the phase. Components see a resolved blueprint and never the phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Any
+
+
+@unique
+class Phase(StrEnum):
+    """How mature the organisation's machine-learning practice is; each phase carries the next."""
+
+    STARTER = "starter"
+    """Discipline without infrastructure: tracking, a registry, a bucket, teams."""
+    AUTOMATION = "automation"
+    """Runs on schedules and in queues."""
+    ORCHESTRATION = "orchestration"
+    """Pipelines, GPU pools, training, tuning, serving."""
+    ENTERPRISE = "enterprise"
+    """A governed platform: one login, high availability, monitoring, admission policies, evidence."""
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order of the phases, from 0."""
+        return list(Phase).index(self)
+
+
+@dataclass(frozen=True)
+class Capability:
+    """Something that a platform can do, the blueprint key that asks for it, and the phase that unlocks it."""
+
+    key: str
+    """The top-level key of the blueprint."""
+    title: str
+    """What it is, in words."""
+    since: Phase
+    """The first phase in which it may be asked for."""
+    built: bool
+    """Whether this version of Ziggurat provisions it; if not, asking for it is refused, never ignored."""
+
+
+CAPABILITIES: tuple[Capability, ...] = (
+    Capability("teams", "teams, quotas, network policies and Pod Security", Phase.STARTER, built=True),
+    Capability("tracking", "MLflow tracking server and model registry", Phase.STARTER, built=True),
+    Capability("database", "registry database (PostgreSQL)", Phase.STARTER, built=True),
+    Capability("artifacts", "artifact bucket", Phase.STARTER, built=True),
+    Capability("auth", "authentication", Phase.STARTER, built=True),
+    Capability("images", "a mirror registry for every image", Phase.STARTER, built=True),
+    Capability("backup", "backup and restore", Phase.STARTER, built=False),
+    Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
+    Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
+    Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=False),
+    Capability("queues", "Kueue queues", Phase.AUTOMATION, built=False),
+    Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=False),
+    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
+    Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=False),
+    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
+    Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
+    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
+    Capability("admission", "admission policies", Phase.ENTERPRISE, built=False),
+)
+
+BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
+"""The phases that this version of Ziggurat provisions whole."""
+
+_STARTER: dict[str, Any] = {
+    "teams": {"*": {"quota": {"cpu": "8", "memory": "32Gi", "gpus": 0, "storage": "100Gi", "pods": 100}}},
+    "tracking": {"replicas": 1},
+    "database": {"mode": "embedded"},
+    "artifacts": {"mode": "embedded"},
+    "auth": {"mode": "basic"},
+}
+
+DEFAULTS: dict[Phase, dict[str, Any]] = dict.fromkeys(Phase, _STARTER)
+"""What each phase sets where the blueprint is silent (`*` stands for every key of a map).
+
+A phase never changes the default of something that holds data: raising the phase alone moves nothing.
+"""
