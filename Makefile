@@ -1,0 +1,66 @@
+# Two commands: `make demo` and `make test`. Both can be repeated and interrupted at any time.
+
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+BLUEPRINT ?= blueprints/starter.yaml
+ZIGGURAT := $(BIN)/ziggurat
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test lint test-fast test-sandbox lock generated
+
+help:  ## what there is to do
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(READY): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is not on PATH; install it, or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "==> virtual environment ($(VENV)): about a minute the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+setup: $(READY)  ## make the virtual environment with the locked dependencies
+
+demo: $(READY)  ## provision the starter blueprint onto a sandbox, by the real engine
+	@echo "==> 1/6 tools: found, downloaded, or built from Go modules (up to 12 minutes the first time)"
+	@$(ZIGGURAT) tools ensure
+	@echo "==> 2/6 sandbox: a real API server with simulated nodes"
+	@$(ZIGGURAT) sandbox up
+	@echo "==> 3/6 validate $(BLUEPRINT)"
+	@$(ZIGGURAT) validate $(BLUEPRINT)
+	@echo "==> 4/6 plan: in process, without engine or cluster"
+	@$(ZIGGURAT) plan $(BLUEPRINT)
+	@echo "==> 5/6 up: Pulumi's engine provisions it"
+	@$(ZIGGURAT) up $(BLUEPRINT) --yes
+	@echo "==> 6/6 status"
+	@$(ZIGGURAT) status $(BLUEPRINT)
+	@echo
+	@echo "Look around:    $(ZIGGURAT) connect $(BLUEPRINT) --team vision"
+	@echo "                kubectl --kubeconfig \"\$$($(ZIGGURAT) sandbox status --kubeconfig)\" get pods --all-namespaces"
+	@echo "Change it:      edit $(BLUEPRINT), then $(ZIGGURAT) preview $(BLUEPRINT)"
+	@echo "Take it down:   make demo-down"
+
+demo-down: $(READY)  ## take the demo down, with its data
+	@$(ZIGGURAT) sandbox reset
+
+test: lint test-fast test-sandbox  ## run every test layer that this machine can run
+
+lint: $(READY)  ## ruff and pyright (strict)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test-fast: $(READY)  ## layers 1 and 2: no engine, no cluster
+	$(BIN)/pytest -q tests/unit tests/program
+
+test-sandbox: $(READY)  ## layer 3: the real engine on a real API server
+	@$(ZIGGURAT) tools ensure
+	$(BIN)/pytest -q tests/sandbox tests/conformance
+
+lock: $(READY)  ## write requirements.lock anew from pyproject.toml
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
