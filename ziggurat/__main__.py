@@ -1,0 +1,5 @@
+"""`python -m ziggurat` is the same as `ziggurat`."""
+
+from ziggurat.cli import main
+
+main()
