@@ -17,6 +17,24 @@ MINIMUM_ROOT_BYTES = 32
 """The least length of a root secret: 256 bits."""
 
 
+class Label:
+    """What a credential is for. A label is part of its value: changing one changes the credential."""
+
+    DATABASE_OWNER = "postgresql/postgres"
+    DATABASE_MLFLOW = "postgresql/mlflow"
+    BUCKET_PROVISIONER = "seaweedfs/provisioner"
+    BUCKET_MLFLOW = "seaweedfs/mlflow"
+    MLFLOW_FLASK = "mlflow/flask-secret-key"
+    MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
+    MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"
+    OIDC_COOKIE = "oauth2-proxy/cookie-secret"
+
+    @staticmethod
+    def account(user: str) -> str:
+        """The label of an MLflow account's password."""
+        return f"mlflow/account/{user}"
+
+
 class Credentials:
     """The credentials of one platform."""
 
@@ -38,6 +56,11 @@ class Credentials:
     def password(self, label: str, rotation: int = 0) -> pulumi.Output[str]:
         """A password of 32 characters, letters, digits, `-` and `_` (192 bits), as a secret Output."""
         value = base64.urlsafe_b64encode(self._derive(f"password/{label}/{rotation}", 24)).decode()
+        return pulumi.Output.secret(value)
+
+    def key(self, label: str, rotation: int = 0) -> pulumi.Output[str]:
+        """32 bytes in URL-safe base64 (44 characters), as a secret Output: a Fernet key, an AES-256 key."""
+        value = base64.urlsafe_b64encode(self._derive(f"key/{label}/{rotation}", 32)).decode()
         return pulumi.Output.secret(value)
 
     def fingerprint(self, label: str, rotation: int = 0) -> str:

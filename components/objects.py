@@ -1,7 +1,7 @@
 """Registration of Kubernetes objects: manifests are plain data, and this is the one place that registers them.
 
 Objects are registered by their raw type token instead of through the typed classes of
-`pulumi_kubernetes`: 1.4 ms each against 5 ms, and no 350 ms import (measured, docs/decisions.md). The
+`pulumi_kubernetes`: a fraction of the time for each, and no 350 ms import (measured, docs/decisions.md). The
 manifests are checked against Kubernetes' own schemas before anything runs (ziggurat/plan), which is
 stricter than the typed classes are.
 """
@@ -9,12 +9,13 @@ stricter than the typed classes are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pulumi
 
-Manifest = dict[str, Any]
-"""One Kubernetes object as YAML would hold it; values may be secret Outputs."""
+from components.manifests.metadata import Manifest
+
+PACKAGE = "ziggurat"
+"""The first part of every component's type token."""
 
 
 def token(api_version: str, kind: str) -> str:
@@ -23,22 +24,39 @@ def token(api_version: str, kind: str) -> str:
     return f"kubernetes:{group_version}:{kind}"
 
 
+def logical_name(manifest: Manifest) -> str:
+    """`namespace/name`: unique for each kind because Kubernetes makes it so, and never in need of a rule."""
+    metadata = manifest["metadata"]
+    return "/".join(part for part in (metadata.get("namespace"), metadata["name"]) if part)
+
+
 def register(
     parent: pulumi.Resource,
-    name: str,
     manifest: Manifest,
     *,
+    name: str | None = None,
     depends_on: Sequence[pulumi.Resource] = (),
     holds_data: bool = False,
 ) -> pulumi.CustomResource:
     """Registers one object under `parent`.
 
-    `name` is the logical name and never changes once released: it is part of the URN. An object that
+    `name` is the logical name, by default `namespace/name`. It is part of the URN and never changes once
+    released, so an object whose Kubernetes name holds a hash needs one of its own. An object that
     `holds_data` is protected: no run replaces or deletes it unless the user names it.
     """
     return pulumi.CustomResource(
         token(manifest["apiVersion"], manifest["kind"]),
-        name,
+        name or logical_name(manifest),
         manifest,
-        pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), protect=True if holds_data else None),
+        pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on) or None,
+            protect=True if holds_data else None,
+            additional_secret_outputs=["data", "stringData"] if manifest["kind"] == "Secret" else None,
+        ),
     )
+
+
+def component_token(component: type[pulumi.ComponentResource]) -> str:
+    """The type of a component: all of them lie in the module `index`, as hosted components have to."""
+    return f"{PACKAGE}:index:{component.__name__}"

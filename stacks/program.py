@@ -5,6 +5,127 @@ and `ziggurat plan` in process. Configuration (namespace `ziggurat`):
 
     blueprint    path of the blueprint file, relative to Pulumi.yaml
     rootSecret   secret; base64 of 32 random bytes, from which every credential is derived
-    kubeconfig   optional; overrides the blueprint's `cluster.kubeconfig`
+    kubeconfig   optional; path or text, overrides the blueprint's `cluster.kubeconfig`
     context      optional; overrides the blueprint's `cluster.context`
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from blueprints import Blueprint, BlueprintError, Loaded, load
+from blueprints.names import system_namespace, team_namespace
+from components.auth import client_secret_name
+from components.credentials import Credentials
+from components.manifests.metadata import Manifest
+from components.platform import MLPlatform, MLPlatformArgs, images
+from components.provider import kubernetes_provider
+
+SANDBOX_CLUSTER = "ziggurat-sandbox"
+"""What stands for the sandbox's cluster in the provider: it outlives the sandbox's addresses."""
+
+
+def run() -> None:
+    """The whole program, from the stack's configuration. Raises pulumi.RunError, which Pulumi prints as is."""
+    config = pulumi.Config("ziggurat")
+    loaded = _load(config.get("blueprint"))
+    root_secret = pulumi.runtime.get_config("ziggurat:rootSecret")
+    if not root_secret:
+        raise pulumi.RunError(
+            "the stack has no root secret, from which every credential is derived\n"
+            "  where: configuration key ziggurat:rootSecret\n"
+            '  to do: pulumi config set --secret rootSecret "$(openssl rand -base64 32)", and keep a copy of it'
+        )
+    build(loaded, root_secret, *_target(loaded, config))
+
+
+def _load(path: str | None) -> Loaded:
+    if not path:
+        raise pulumi.RunError(
+            "the stack does not say which blueprint it is made of\n"
+            "  where: configuration key ziggurat:blueprint\n"
+            "  to do: pulumi config set blueprint blueprints/starter.yaml"
+        )
+    try:
+        return load(Path(pulumi.get_root_directory()) / path)
+    except BlueprintError as error:
+        count = len(error.problems)
+        raise pulumi.RunError(f"{path}: {count} problem{'s'[: count != 1]}\n{error}") from None
+
+
+def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | None]:
+    """Kubeconfig and context; a sandbox has no context by default, but needs a kubeconfig."""
+    kubeconfig, context = config.get("kubeconfig"), config.get("context")
+    cluster = loaded.blueprint.cluster
+    if cluster is not None:
+        beside = (
+            str(loaded.path.parent / Path(cluster.kubeconfig).expanduser()) if cluster.kubeconfig else None
+        )
+        return kubeconfig or beside, context or cluster.context
+    if not kubeconfig:
+        raise pulumi.RunError(
+            "the blueprint names no cluster, so it is for the sandbox, and the stack does not say where that is\n"
+            f"  where: {loaded.path}: cluster; configuration key ziggurat:kubeconfig\n"
+            "  to do: ziggurat up, which knows its sandbox; or pulumi config set kubeconfig FILE (`ziggurat sandbox"
+            " status` names it); or name a cluster: `cluster: {context: NAME}`"
+        )
+    return kubeconfig, context
+
+
+def build(loaded: Loaded, root_secret: str, kubeconfig: str | None, context: str | None) -> None:
+    """Registers everything that the blueprint asks for and exports the stack's outputs.
+
+    `kubeconfig` is a path or the text itself; None leaves it to the provider ($KUBECONFIG), which is right
+    for `plan`, where nothing is contacted. Raises pulumi.RunError where the root secret is unusable.
+    """
+    blueprint = loaded.blueprint
+    try:
+        credentials = Credentials(blueprint.name, root_secret)
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"{error}\n"
+            "  where: configuration key ziggurat:rootSecret\n"
+            "  to do: set the one that the platform was made with; a new platform takes base64 of 32 random bytes"
+        ) from None
+    provider = kubernetes_provider(
+        cluster_identifier=f"context/{context}" if blueprint.cluster else SANDBOX_CLUSTER,
+        kubeconfig=kubeconfig,
+        context=context,
+    )
+    pulumi.Stash("blueprint", input=loaded.resolved())
+    platform = MLPlatform(
+        blueprint.name,
+        MLPlatformArgs(blueprint, credentials),
+        pulumi.ResourceOptions(providers=[provider]),
+    )
+    for name, value in outputs(blueprint, platform).items():
+        pulumi.export(name, value)
+
+
+def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:
+    """What the stack tells: everything that a data scientist needs but the password, which is in a Secret."""
+    return {
+        "platform": blueprint.name,
+        "phase": blueprint.phase.value,
+        "namespace": system_namespace(blueprint.name),
+        "sandbox": blueprint.cluster is None,
+        "trackingUri": platform.tracking_uri,
+        "trackingHost": blueprint.tracking.host,
+        "artifactsUri": platform.artifacts_uri,
+        "teams": {team: _team(blueprint, team) for team in sorted(blueprint.teams)},
+        "images": images(blueprint),
+    }
+
+
+def _team(blueprint: Blueprint, team: str) -> Manifest:
+    return {
+        "namespace": team_namespace(blueprint.name, team),
+        "workspace": team,
+        "users": {
+            user: {"role": account.role.value, "secret": client_secret_name(user)}
+            for user, account in sorted(blueprint.teams[team].accounts(team).items())
+        },
+    }

@@ -1,0 +1,327 @@
+"""The artifact bucket: SeaweedFS that Ziggurat runs, or a bucket that the user brings.
+
+Whatever the store, MLflow's artifacts lie below the prefix `mlflow/`, so that others can share the bucket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pulumi
+
+from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
+from components.credentials import Credentials, Label
+from components.manifests import configuration, workloads
+from components.manifests.metadata import App, Manifest, digest
+from components.objects import component_token, register
+from components.scripts import script
+from components.versions import MLFLOW, SEAWEEDFS, ImageSource
+
+PORT = 8333
+CLAIM = "seaweedfs-data"
+"""The volume claim with the artifacts in it."""
+PREFIX = "mlflow"
+"""Where in the bucket MLflow's artifacts lie."""
+_USER = 1000
+_REGION = "us-east-1"  # SeaweedFS takes any; S3 clients want one
+_RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
+_JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
+_KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
+_MLFLOW_KEYS = "seaweedfs-mlflow"
+_PROVISIONER_KEYS = "seaweedfs-provisioner"
+
+Artifacts = EmbeddedArtifacts | S3Artifacts | GcsArtifacts | AzureArtifacts
+
+
+@dataclass(frozen=True)
+class Store:
+    """How a pod reaches the store. It holds no secret."""
+
+    uri: str
+    """Where MLflow's artifacts are."""
+    env: tuple[Manifest, ...] = ()
+    fingerprint: str = "brought"
+    """Changes with the credential where Ziggurat derives it."""
+    volumes: tuple[workloads.Volume, ...] = ()
+    account_annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the pod's ServiceAccount needs for a cloud's workload identity."""
+    pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the pod needs for a cloud's workload identity."""
+    egress: tuple[tuple[str | None, int], ...] = ()
+    """Where its pod has to get: host (None: anywhere) and port."""
+    ready: tuple[pulumi.Resource, ...] = field(default=(), compare=False)
+
+
+def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    settings = {"AWS_DEFAULT_REGION": region}
+    if endpoint:
+        settings["MLFLOW_S3_ENDPOINT_URL"] = endpoint
+        # boto3 1.36 and newer sends checksums that other stores than AWS do not all know.
+        settings["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
+        settings["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
+    return settings
+
+
+def s3(artifacts: S3Artifacts) -> Store:
+    """A bucket that speaks S3: keys from a Secret, an IAM role, or the node's Pod Identity agent."""
+    env = workloads.plain(_s3_settings(artifacts.region, artifacts.endpoint))
+    endpoint = urlsplit(artifacts.endpoint or "https://s3.amazonaws.com")
+    port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+    host = endpoint.hostname if artifacts.endpoint else None
+    egress: list[tuple[str | None, int]] = [(host, port)]
+    annotations: dict[str, str] = {}
+    if artifacts.secret:
+        env += workloads.from_secret(artifacts.secret.secret_name, _KEYS)
+    elif artifacts.role_arn:
+        annotations["eks.amazonaws.com/role-arn"] = artifacts.role_arn
+        egress.append((None, 443))  # the token service
+    else:
+        egress += [("169.254.170.23", 80), ("fd00:ec2::23", 80)]  # the EKS Pod Identity agent
+    return Store(
+        f"s3://{artifacts.bucket}/{PREFIX}",
+        tuple(env),
+        account_annotations=annotations,
+        egress=tuple(dict.fromkeys(egress)),
+    )
+
+
+def gcs(artifacts: GcsArtifacts) -> Store:
+    """A Google Cloud Storage bucket: a key from a Secret, or Workload Identity."""
+    uri = f"gs://{artifacts.bucket}/{PREFIX}"
+    if artifacts.secret:
+        key = workloads.secret_files(
+            "gcs", artifacts.secret.secret_name, "/etc/gcs", {"key.json": "key.json"}
+        )
+        env = workloads.plain({"GOOGLE_APPLICATION_CREDENTIALS": "/etc/gcs/key.json"})
+        return Store(uri, tuple(env), volumes=(key,), egress=((None, 443),))
+    account = artifacts.service_account
+    return Store(
+        uri,
+        account_annotations={"iam.gke.io/gcp-service-account": account} if account else {},
+        # GKE's metadata server: the second address is that of clusters without Dataplane V2.
+        egress=((None, 443), ("169.254.169.254", 80), ("169.254.169.252", 988)),
+    )
+
+
+def azure(artifacts: AzureArtifacts) -> Store:
+    """An Azure Blob Storage container: a key from a Secret, or workload identity."""
+    host = f"{artifacts.storage_account}.blob.core.windows.net"
+    uri = f"wasbs://{artifacts.container}@{host}/{PREFIX}"
+    if artifacts.secret:
+        # The Secret has one of the two; MLflow takes the connection string first.
+        names = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCESS_KEY")
+        env = workloads.from_secret(artifacts.secret.secret_name, {name: name for name in names})
+        for variable in env:
+            variable["valueFrom"]["secretKeyRef"]["optional"] = True
+        return Store(uri, tuple(env), egress=((None, 443),))
+    client = artifacts.client_id
+    return Store(
+        uri,
+        account_annotations={"azure.workload.identity/client-id": client} if client else {},
+        pod_labels={"azure.workload.identity/use": "true"},
+        egress=((None, 443),),
+    )
+
+
+def brought(artifacts: S3Artifacts | GcsArtifacts | AzureArtifacts) -> Store:
+    """How pods reach a store that the user brings."""
+    match artifacts:
+        case S3Artifacts():
+            return s3(artifacts)
+        case GcsArtifacts():
+            return gcs(artifacts)
+        case AzureArtifacts():
+            return azure(artifacts)
+
+
+@dataclass(frozen=True)
+class ArtifactBucketArgs:
+    """What an ArtifactBucket is made of."""
+
+    app: App
+    job: App
+    """The Job that makes the bucket."""
+    artifacts: Artifacts
+    images: ImageSource
+    credentials: Credentials = field(repr=False)
+    after: tuple[pulumi.Resource, ...] = ()
+    """What comes first: the namespace and its policies."""
+
+
+class ArtifactBucket(pulumi.ComponentResource):
+    """One bucket for the artifacts of every run and model."""
+
+    uri: pulumi.Output[str]
+    """Where MLflow's artifacts are, such as `s3://artifacts/mlflow`."""
+
+    def __init__(
+        self, name: str, args: ArtifactBucketArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(component_token(ArtifactBucket), name, {"mode": args.artifacts.mode}, opts)
+        self.store: Store = (
+            self._embedded(name, args, args.artifacts)
+            if isinstance(args.artifacts, EmbeddedArtifacts)
+            else brought(args.artifacts)
+        )
+        self.uri = pulumi.Output.from_input(self.store.uri)
+        self.register_outputs({"uri": self.uri})
+
+    def _embedded(self, name: str, args: ArtifactBucketArgs, artifacts: EmbeddedArtifacts) -> Store:
+        app, credentials = args.app, args.credentials
+        secrets = {
+            "provisioner": credentials.password(Label.BUCKET_PROVISIONER),
+            "mlflow": credentials.password(Label.BUCKET_MLFLOW),
+        }
+        fingerprints = [
+            credentials.fingerprint(label) for label in (Label.BUCKET_PROVISIONER, Label.BUCKET_MLFLOW)
+        ]
+        config = pulumi.Output.json_dumps(identities(artifacts.bucket, secrets))
+        before = [
+            register(self, manifest, depends_on=args.after)
+            for manifest in (
+                configuration.service_account(app),
+                configuration.secret(app, {"s3.json": config}),
+                *(
+                    configuration.secret(app, _keys(user, secrets[user]), secret_name)
+                    for user, secret_name in (("mlflow", _MLFLOW_KEYS), ("provisioner", _PROVISIONER_KEYS))
+                ),
+                workloads.service(app, {"s3": PORT}),
+                workloads.disruption_budget(app),
+            )
+        ]
+        claim = register(
+            self,
+            configuration.volume_claim(app, CLAIM, artifacts.storage, artifacts.storage_class),
+            depends_on=args.after,
+            holds_data=True,
+        )
+        config_hash = digest(identities(artifacts.bucket, dict.fromkeys(secrets, "")), fingerprints)
+        server = register(
+            self,
+            workloads.stateful_set(app, server_pod(app, args.images, config_hash)),
+            depends_on=[*before, claim],
+        )
+        endpoint = f"http://{app.name}:{PORT}"
+        bucket = self._bucket(name, args, artifacts.bucket, endpoint, server)
+        env = workloads.plain(_s3_settings(_REGION, endpoint)) + workloads.from_secret(_MLFLOW_KEYS, _KEYS)
+        return Store(
+            f"s3://{artifacts.bucket}/{PREFIX}",
+            tuple(env),
+            fingerprint=fingerprints[1],
+            ready=(server, bucket),
+        )
+
+    def _bucket(
+        self, name: str, args: ArtifactBucketArgs, bucket: str, endpoint: str, server: pulumi.Resource
+    ) -> pulumi.Resource:
+        job = args.job
+        scripts = {"bucket.py": script("bucket.py")}
+        before = [
+            register(self, manifest, depends_on=args.after)
+            for manifest in (configuration.service_account(job), configuration.config_map(job, scripts))
+        ]
+        template = bucket_pod(job, args.images, bucket, endpoint)
+        fingerprint = args.credentials.fingerprint(Label.BUCKET_PROVISIONER)
+        manifest = workloads.job(job, digest(template, scripts, fingerprint), template)
+        return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, server])
+
+
+def _keys(user: str, secret: pulumi.Output[str]) -> dict[str, object]:
+    return {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": secret}
+
+
+def identities(bucket: str, secrets: Mapping[str, object]) -> Manifest:
+    """SeaweedFS's users and what each may do: MLflow below its own prefix, the provisioner the bucket alone.
+
+    With any identity in it, nobody gets in without one.
+    """
+    actions = {
+        "provisioner": [f"Admin:{bucket}"],
+        "mlflow": [f"{action}:{bucket}/{PREFIX}/*" for action in ("Read", "Write", "List", "Tagging")],
+    }
+    return {
+        "identities": [
+            {
+                "name": user,
+                "credentials": [{"accessKey": user, "secretKey": secrets[user]}],
+                "actions": granted,
+            }
+            for user, granted in actions.items()
+        ]
+    }
+
+
+def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
+    """SeaweedFS, whole, in one process.
+
+    Its own master, volume and filer ports have no authentication: they listen on the loopback address, and
+    only S3 can be reached. Volumes are small and as many as the disk holds, for a bucket takes seven at once.
+    """
+    volumes = [
+        workloads.claimed("data", CLAIM, "/data"),
+        workloads.secret_files("config", app.name, "/etc/seaweedfs"),
+        workloads.scratch("tmp", "/tmp"),  # noqa: S108  # a mount inside a container
+    ]
+    main = workloads.container(
+        app.name,
+        images.reference(SEAWEEDFS),
+        resources=_RESOURCES,
+        command=["weed"],
+        args=[
+            "-logtostderr=true",
+            "server",
+            "-dir=/data",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-master.telemetry=false",
+            "-master.volumePreallocate=false",
+            "-master.volumeSizeLimitMB=1024",
+            "-volume.max=0",
+            "-filer",
+            "-s3",
+            "-s3.ip.bind=0.0.0.0",
+            f"-s3.port={PORT}",
+            "-s3.config=/etc/seaweedfs/s3.json",
+            "-s3.autoCreateBucket=false",
+            "-s3.iam=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ],
+        ports={"s3": PORT},
+        volumes=volumes,
+        probes={
+            "startupProbe": workloads.http_probe("/status", PORT, periodSeconds=2, failureThreshold=150),
+            "readinessProbe": workloads.http_probe("/status", PORT, periodSeconds=5),
+            "livenessProbe": workloads.http_probe("/status", PORT, periodSeconds=10, failureThreshold=6),
+        },
+    )
+    return workloads.pod_template(
+        app, main, user=_USER, config_hash=config_hash, volumes=volumes, pull_secret=images.pull_secret
+    )
+
+
+def bucket_pod(app: App, images: ImageSource, bucket: str, endpoint: str) -> Manifest:
+    """Makes the bucket where it is missing, with the S3 client that is in MLflow's image."""
+    volumes = [
+        workloads.config_files("scripts", app.name, "/opt/ziggurat"),
+        workloads.scratch("tmp", "/tmp", "16Mi"),  # noqa: S108  # a mount inside a container
+    ]
+    settings = _s3_settings(_REGION, endpoint)
+    main = workloads.container(
+        "bucket",
+        images.reference(MLFLOW),
+        resources=_JOB_RESOURCES,
+        command=["python", "/opt/ziggurat/bucket.py", bucket],
+        env=workloads.plain(settings) + workloads.from_secret(_PROVISIONER_KEYS, _KEYS),
+        volumes=volumes,
+    )
+    template_hash = digest(script("bucket.py"))
+    return workloads.pod_template(
+        app,
+        main,
+        user=_USER,
+        config_hash=template_hash,
+        volumes=volumes,
+        pull_secret=images.pull_secret,
+        once=True,
+    )

@@ -1,0 +1,99 @@
+"""Namespaces and the bounds of what happens in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blueprints.model.teams import Quota
+from components.manifests.metadata import App, Manifest
+
+_POD_SECURITY = "pod-security.kubernetes.io"
+
+
+def namespace(app: App) -> Manifest:
+    """A namespace, called `app.namespace`, that admits only `restricted` pods."""
+    levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": app.namespace, "labels": {**app.labels, **levels}},
+    }
+
+
+def resource_quota(app: App, quota: Quota) -> Manifest:
+    """The most that may be asked for at once."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": app.metadata("quota"),
+        "spec": {
+            "hard": {
+                "requests.cpu": quota.cpu,
+                "requests.memory": quota.memory,
+                "requests.storage": quota.storage,
+                "requests.nvidia.com/gpu": str(quota.gpus),  # extended resources know `requests.` only
+                "pods": str(quota.pods),
+                # Doors into the cluster are the platform's business, not a team's.
+                "services.loadbalancers": "0",
+                "services.nodeports": "0",
+            }
+        },
+    }
+
+
+def limit_range(app: App) -> Manifest:
+    """What a container gets that asks for nothing: the quota would refuse it otherwise."""
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": app.metadata("defaults"),
+        "spec": {
+            "limits": [
+                {
+                    "type": "Container",
+                    "defaultRequest": {"cpu": "100m", "memory": "256Mi"},
+                    "default": {"memory": "1Gi"},
+                }
+            ]
+        },
+    }
+
+
+_EDIT = ["get", "list", "watch", "create", "update", "patch", "delete"]
+_READ = ["get", "list", "watch"]
+
+
+def team_role(app: App) -> Manifest:
+    """What members of a team may do in its namespace: run things, and see why they do not run.
+
+    Left out on purpose: roles, service accounts, network policies, quotas. Those are the bounds.
+    """
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": app.metadata("member"),
+        "rules": [
+            _rule("", ["pods", "services", "configmaps", "secrets", "persistentvolumeclaims"], _EDIT),
+            _rule("", ["pods/log", "events", "resourcequotas", "limitranges"], _READ),
+            _rule("", ["pods/exec", "pods/attach", "pods/portforward"], ["get", "create"]),
+            _rule("apps", ["deployments", "statefulsets"], _EDIT),
+            _rule("apps", ["replicasets"], _READ),
+            _rule("batch", ["jobs", "cronjobs"], _EDIT),
+        ],
+    }
+
+
+def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
+
+
+def team_role_binding(app: App, groups: Sequence[str]) -> Manifest:
+    """Gives the role to the groups of the team, as the API server's own authentication names them."""
+    api_group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{api_group}/v1",
+        "kind": "RoleBinding",
+        "metadata": app.metadata("member"),
+        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": "member"},
+        "subjects": [{"apiGroup": api_group, "kind": "Group", "name": group} for group in groups],
+    }

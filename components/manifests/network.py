@@ -1,0 +1,145 @@
+"""Who may speak to whom: a table of edges, and the NetworkPolicies that allow exactly these.
+
+Everything is denied first. An edge between two parts of the platform opens both ends: the way out of its
+source and the way in to its target, on one port.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from components.manifests.metadata import GATEWAY, TEAM, App, Manifest
+
+NAMESPACE = "kubernetes.io/metadata.name"
+"""The label that the API server itself gives to each namespace."""
+
+
+@dataclass(frozen=True)
+class Teams:
+    """Every pod in every namespace of a team."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        return [
+            {
+                "namespaceSelector": {
+                    "matchLabels": {"app.kubernetes.io/instance": self.platform},
+                    "matchExpressions": [{"key": TEAM, "operator": "Exists"}],
+                }
+            }
+        ]
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names it by."""
+        return [{"namespaceSelector": {"matchLabels": {GATEWAY: self.platform}}}]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Something that the platform does not run."""
+
+    host: str | None = None
+    """Its name or address. NetworkPolicies know no names: a name opens the port to every address."""
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names it by. Link-local addresses, where clouds hand out credentials, stay shut
+        unless they are named."""
+        try:
+            address = ipaddress.ip_address(self.host or "")
+        except ValueError:
+            return [
+                {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}},
+                {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::/32", "fe80::/10"]}},
+                {"namespaceSelector": {}},  # some network plugins match no pod by its address
+            ]
+        return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
+
+
+Peer = App | Teams | Entrance | Outside
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`source` may open connections to `target` on a TCP port."""
+
+    source: Peer
+    target: Peer
+    port: int
+
+
+def _peers(peer: Peer, seen_from: str) -> list[Manifest]:
+    if not isinstance(peer, App):
+        return peer.peers()
+    pods: Manifest = {"podSelector": {"matchLabels": peer.selector}}
+    if peer.namespace != seen_from:
+        pods["namespaceSelector"] = {"matchLabels": {NAMESPACE: peer.namespace}}
+    return [pods]
+
+
+def _ports(port: int, *protocols: str) -> list[Manifest]:
+    return [{"protocol": protocol, "port": port} for protocol in protocols or ("TCP",)]
+
+
+_DNS: Manifest = {
+    "to": [{"namespaceSelector": {"matchLabels": {NAMESPACE: "kube-system"}}}],
+    "ports": _ports(53, "UDP", "TCP"),
+}
+
+
+def _policy(app: App, name: str, pods: Manifest, spec: Manifest) -> Manifest:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": app.metadata(name),
+        "spec": {"podSelector": pods, **spec},
+    }
+
+
+def deny_all(app: App) -> Manifest:
+    """Nothing gets in or out of the namespace."""
+    return _policy(app, "default-deny", {}, {"policyTypes": ["Ingress", "Egress"]})
+
+
+def app_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """The ways in and out of one part of the platform; whoever calls anybody may ask for names, too."""
+    edges = tuple(edges)
+    ingress = [
+        {"from": _peers(edge.source, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if edge.target == app
+    ]
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if edge.source == app
+    ]
+    types = [name for name, rules in (("Ingress", ingress), ("Egress", egress)) if rules]
+    rules = {**({"ingress": ingress} if ingress else {}), **({"egress": [*egress, _DNS]} if egress else {})}
+    return _policy(app, app.name, {"matchLabels": app.selector}, {"policyTypes": types, **rules})
+
+
+def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """What pods of a team reach: the edges of `Teams`, and names."""
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if isinstance(edge.source, Teams)
+    ]
+    return _policy(app, "platform", {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+
+
+def apps(edges: Sequence[Edge]) -> tuple[App, ...]:
+    """The platform's own parts among the ends of `edges`, each once, in the order of the table."""
+    ends = (end for edge in edges for end in (edge.source, edge.target))
+    return tuple(dict.fromkeys(end for end in ends if isinstance(end, App)))

@@ -1,0 +1,264 @@
+"""What runs: pods that pass the `restricted` Pod Security level, and the objects that keep them running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.manifests.metadata import CONFIG_HASH, App, Manifest
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a container asks for, as Kubernetes quantities.
+
+    There is no CPU limit: it would throttle a container while its node idles.
+    """
+
+    cpu: str
+    memory: str
+    memory_limit: str
+
+    def manifest(self) -> Manifest:
+        """`resources` of a container."""
+        return {
+            "requests": {"cpu": self.cpu, "memory": self.memory},
+            "limits": {"memory": self.memory_limit},
+        }
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume of a pod and where its one container sees it."""
+
+    name: str
+    source: Mapping[str, Any]
+    path: str
+    read_only: bool = False
+    sub_path: str | None = None
+
+
+def scratch(name: str, path: str, size: str = "256Mi") -> Volume:
+    """A folder to write in: the root file system is read-only."""
+    return Volume(name, {"emptyDir": {"sizeLimit": size}}, path)
+
+
+def config_files(name: str, config_map: str, path: str) -> Volume:
+    """The files of a ConfigMap."""
+    return Volume(name, {"configMap": {"name": config_map}}, path, read_only=True)
+
+
+def secret_files(name: str, secret_name: str, path: str, items: Mapping[str, str] | None = None) -> Volume:
+    """The files of a Secret, or those of `items` (key: file name); readable by the pod's group alone."""
+    chosen = {"items": [{"key": key, "path": file} for key, file in items.items()]} if items else {}
+    source = {"secret": {"secretName": secret_name, "defaultMode": 0o440, **chosen}}
+    return Volume(name, source, path, read_only=True)
+
+
+def claimed(name: str, claim: str, path: str) -> Volume:
+    """A volume with data."""
+    return Volume(name, {"persistentVolumeClaim": {"claimName": claim}}, path)
+
+
+def plain(values: Mapping[str, str]) -> list[Manifest]:
+    """Environment variables with plain values."""
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
+def from_secret(secret_name: str, keys: Mapping[str, str]) -> list[Manifest]:
+    """Environment variables (name: key) from a Secret."""
+    return [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": key}}}
+        for name, key in keys.items()
+    ]
+
+
+def http_probe(path: str, port: int, **timing: int) -> Manifest:
+    """A probe by HTTP; `timing` as Kubernetes names it (`periodSeconds`, `failureThreshold`, …)."""
+    return {"httpGet": {"path": path, "port": port}, "timeoutSeconds": 5, **timing}
+
+
+def exec_probe(*command: str, **timing: int) -> Manifest:
+    """A probe by a command inside the container."""
+    return {"exec": {"command": list(command)}, "timeoutSeconds": 5, **timing}
+
+
+def container(
+    name: str,
+    image: str,
+    *,
+    resources: Resources,
+    command: Sequence[str] = (),
+    args: Sequence[str] = (),
+    env: Sequence[Manifest] = (),
+    ports: Mapping[str, int] | None = None,
+    volumes: Sequence[Volume] = (),
+    probes: Mapping[str, Manifest] | None = None,
+) -> Manifest:
+    """A container; `probes` are keyed as in Kubernetes (`readinessProbe`, …)."""
+    optional: dict[str, Any] = {
+        "command": list(command),
+        "args": list(args),
+        "env": list(env),
+        "ports": [{"name": key, "containerPort": port} for key, port in (ports or {}).items()],
+        "volumeMounts": [_mount(volume) for volume in volumes],
+    }
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        **{key: value for key, value in optional.items() if value},
+        "resources": resources.manifest(),
+        **(probes or {}),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def _mount(volume: Volume) -> Manifest:
+    mount: Manifest = {"name": volume.name, "mountPath": volume.path}
+    if volume.read_only:
+        mount["readOnly"] = True
+    if volume.sub_path:
+        mount["subPath"] = volume.sub_path
+    return mount
+
+
+def pod_template(
+    app: App,
+    main: Manifest,
+    *,
+    user: int,
+    config_hash: str,
+    volumes: Sequence[Volume] = (),
+    service_account: str | None = None,
+    pull_secret: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    spread: bool = False,
+    once: bool = False,
+) -> Manifest:
+    """A pod of one container that runs as `user` (also its group), without a token of the Kubernetes API.
+
+    `once` is for Jobs: it fails instead of being restarted, so the logs of each try stay.
+    """
+    optional: dict[str, Any] = {
+        "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
+        "volumes": [{"name": volume.name, **volume.source} for volume in volumes],
+        "topologySpreadConstraints": _spread(app) if spread else [],
+    }
+    return {
+        "metadata": {
+            "labels": {**app.labels, **(labels or {})},
+            "annotations": {CONFIG_HASH: config_hash},
+        },
+        "spec": {
+            "serviceAccountName": service_account or app.name,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": user,
+                "runAsGroup": user,
+                "fsGroup": user,
+                # `Always` sets PostgreSQL's data folder to 2770 at each mount, with which it refuses to start.
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [main],
+            **{key: value for key, value in optional.items() if value},
+            **({"restartPolicy": "Never"} if once else {}),
+        },
+    }
+
+
+def _spread(app: App) -> list[Manifest]:
+    # It asks nothing of a single replica, so raising the number of replicas restarts nothing.
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": app.selector},
+        }
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+
+
+def deployment(app: App, template: Manifest, replicas: int = 1) -> Manifest:
+    """Stateless servers: a new one is ready before an old one goes."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": app.metadata(),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": app.selector},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": template,
+        },
+    }
+
+
+def stateful_set(app: App, template: Manifest) -> Manifest:
+    """One server on one volume: its old pod is gone before its new one starts."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": app.metadata(),
+        "spec": {
+            "replicas": 1,
+            "serviceName": app.name,
+            "selector": {"matchLabels": app.selector},
+            "template": template,
+        },
+    }
+
+
+def service(app: App, ports: Mapping[str, int]) -> Manifest:
+    """A name and an address inside the cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": app.metadata(),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": app.selector,
+            "ports": [{"name": name, "port": port, "targetPort": name} for name, port in ports.items()],
+        },
+    }
+
+
+def job(app: App, config_hash: str, template: Manifest) -> Manifest:
+    """A run to completion. Its name holds the hash of all that it reads, so a change makes a new run.
+
+    It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`.
+    """
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": app.metadata(f"{app.name}-{config_hash}"),
+        "spec": {"backoffLimit": 6, "template": template},
+    }
+
+
+def disruption_budget(app: App) -> Manifest:
+    """At most one pod at a time may be evicted.
+
+    Not `minAvailable: 1`: with a single replica, which is all that the starter has, that would stop every
+    drain of its node for ever. With several replicas this keeps all but one.
+    """
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": app.metadata(),
+        "spec": {
+            "maxUnavailable": 1,
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            "selector": {"matchLabels": app.selector},
+        },
+    }

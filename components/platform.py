@@ -1,0 +1,213 @@
+"""The platform: every component of a blueprint, put together."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from blueprints.model import Blueprint
+from blueprints.model.access import BasicAuth, OidcAuth
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
+from blueprints.names import system_namespace
+from components import artifacts, auth, database, tracking, versions
+from components.artifacts import ArtifactBucket, ArtifactBucketArgs
+from components.auth import Auth, AuthArgs
+from components.credentials import Credentials
+from components.database import RegistryDatabase, RegistryDatabaseArgs
+from components.manifests.metadata import App
+from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.namespaces import TeamNamespaces, TeamNamespacesArgs
+from components.objects import component_token
+from components.system import SystemNamespace, SystemNamespaceArgs
+from components.tracking import Authorization, TrackingServer, TrackingServerArgs
+from components.versions import ImageSource
+
+
+@dataclass(frozen=True)
+class Apps:
+    """The parts of a platform, by what they are called in its namespace."""
+
+    platform: App
+    postgresql: App
+    seaweedfs: App
+    bucket: App
+    mlflow: App
+    upgrade: App
+    accounts: App
+    proxy: App
+
+    @staticmethod
+    def of(platform: str) -> "Apps":
+        """Those of the platform called so."""
+
+        def app(name: str, component: str) -> App:
+            return App(platform, system_namespace(platform), name, component)
+
+        return Apps(
+            platform=app("platform", "namespace"),
+            postgresql=app("postgresql", "database"),
+            seaweedfs=app("seaweedfs", "artifacts"),
+            bucket=app("seaweedfs-bucket", "artifacts"),
+            mlflow=app("mlflow", "tracking"),
+            upgrade=app("mlflow-upgrade", "tracking"),
+            accounts=app("mlflow-accounts", "auth"),
+            proxy=app("oauth2-proxy", "auth"),
+        )
+
+
+def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
+    """Every connection of the platform. The network policies allow these and no other."""
+    return (
+        Edge(Teams(blueprint.name), apps.mlflow, tracking.PORT),
+        Edge(apps.accounts, apps.mlflow, tracking.PORT),
+        *_database_edges(blueprint, apps),
+        *_artifact_edges(blueprint, apps),
+        *_access_edges(blueprint, apps),
+    )
+
+
+def _database_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    clients = (apps.upgrade, apps.mlflow)
+    chosen = blueprint.database
+    if isinstance(chosen, ExternalDatabase):
+        return [Edge(client, Outside(chosen.host), chosen.port) for client in clients]
+    return [Edge(client, apps.postgresql, database.PORT) for client in clients]
+
+
+def _artifact_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    chosen = blueprint.artifacts
+    if isinstance(chosen, EmbeddedArtifacts):
+        return [Edge(client, apps.seaweedfs, artifacts.PORT) for client in (apps.bucket, apps.mlflow)]
+    return [Edge(apps.mlflow, Outside(host), port) for host, port in artifacts.brought(chosen).egress]
+
+
+def _access_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    entrance = Entrance(blueprint.name)
+    if isinstance(blueprint.auth, OidcAuth):
+        port = auth.issuer_port(blueprint.auth)
+        return [
+            Edge(entrance, apps.proxy, auth.PROXY_PORT),
+            Edge(apps.proxy, apps.mlflow, tracking.PORT),
+            Edge(apps.proxy, Outside(), port),
+            Edge(apps.mlflow, Outside(), port),
+        ]
+    return [Edge(entrance, apps.mlflow, tracking.PORT)] if blueprint.tracking.host else []
+
+
+@dataclass(frozen=True)
+class MLPlatformArgs:
+    """What an MLPlatform is made of."""
+
+    blueprint: Blueprint
+    """Resolved: phase defaults are filled in, and nothing here asks for the phase."""
+    credentials: Credentials = field(repr=False)
+
+
+class MLPlatform(pulumi.ComponentResource):
+    """A machine-learning platform on Kubernetes."""
+
+    namespace: pulumi.Output[str]
+    """The namespace of what the platform itself runs."""
+    tracking_uri: pulumi.Output[str]
+    """The tracking server's URL inside the cluster."""
+    artifacts_uri: pulumi.Output[str]
+    """Where MLflow's artifacts are."""
+
+    def __init__(self, name: str, args: MLPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(component_token(MLPlatform), name, {"name": args.blueprint.name}, opts)
+        blueprint, credentials = args.blueprint, args.credentials
+        apps, child = Apps.of(blueprint.name), pulumi.ResourceOptions(parent=self)
+        images = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
+        connections = edges(blueprint, apps)
+
+        system = SystemNamespace(f"{name}-system", SystemNamespaceArgs(apps.platform, connections), child)
+        teams = TeamNamespaces(
+            f"{name}-teams",
+            TeamNamespacesArgs(blueprint.name, blueprint.teams, connections, images.pull_secret),
+            child,
+        )
+        registry = RegistryDatabase(
+            f"{name}-database",
+            RegistryDatabaseArgs(
+                apps.postgresql, _database(blueprint), images, credentials, after=system.ready
+            ),
+            child,
+        )
+        bucket = ArtifactBucket(
+            f"{name}-artifacts",
+            ArtifactBucketArgs(
+                apps.seaweedfs, apps.bucket, blueprint.artifacts, images, credentials, after=system.ready
+            ),
+            child,
+        )
+        server = TrackingServer(
+            f"{name}-tracking",
+            TrackingServerArgs(
+                apps.mlflow,
+                apps.upgrade,
+                blueprint.tracking,
+                _authorization(blueprint),
+                registry.connection,
+                bucket.store,
+                images,
+                credentials,
+                after=system.ready,
+            ),
+            child,
+        )
+        Auth(
+            f"{name}-auth",
+            AuthArgs(
+                apps.accounts,
+                apps.proxy,
+                apps.mlflow,
+                _authorization(blueprint).admin,
+                blueprint.teams,
+                teams.namespaces,
+                images,
+                server.server,
+                credentials,
+                oidc=blueprint.auth if isinstance(blueprint.auth, OidcAuth) else None,
+                host=blueprint.tracking.host,
+                after=system.ready,
+            ),
+            child,
+        )
+        self.namespace = system.namespace
+        self.tracking_uri = server.uri
+        self.artifacts_uri = bucket.uri
+        self.register_outputs(
+            {
+                "namespace": self.namespace,
+                "tracking_uri": self.tracking_uri,
+                "artifacts_uri": self.artifacts_uri,
+            }
+        )
+
+
+def images(blueprint: Blueprint) -> list[str]:
+    """Every image that the platform runs, as its pods name them: what a mirror has to hold."""
+    source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
+    used = {
+        versions.MLFLOW: True,
+        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase),
+        versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
+        versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
+    }
+    return sorted(source.reference(image) for image, is_used in used.items() if is_used)
+
+
+def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:
+    if isinstance(blueprint.database, EmbeddedDatabase | ExternalDatabase):
+        return blueprint.database
+    # The rules of blueprints refuse the others until they are built.
+    raise ValueError(f"database mode {blueprint.database.mode!r} is not provisioned by this version")
+
+
+def _authorization(blueprint: Blueprint) -> Authorization:
+    match blueprint.auth:
+        case BasicAuth():
+            return Authorization(blueprint.auth.admin)
+        case OidcAuth():
+            return auth.oidc_authorization(blueprint.auth, blueprint.teams)
+        case _:
+            raise ValueError(f"auth mode {blueprint.auth.mode!r} is not provisioned by this version")

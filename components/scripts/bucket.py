@@ -1,0 +1,28 @@
+"""Makes a bucket where it is missing. Usage: bucket.py NAME
+
+Runs in MLflow's image (boto3); the endpoint is in MLFLOW_S3_ENDPOINT_URL, the keys are in AWS's variables.
+"""
+
+import os
+import sys
+
+import boto3
+from botocore.exceptions import ClientError
+
+OURS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+
+
+def main(bucket):
+    store = boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
+    try:
+        store.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in OURS:
+            raise
+        print(f"bucket {bucket} is there")
+    else:
+        print(f"bucket {bucket} made")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

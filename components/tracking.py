@@ -1,0 +1,277 @@
+"""The MLflow tracking server and model registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pulumi
+
+from blueprints.model.blueprint import Tracking
+from components.artifacts import Store
+from components.credentials import Credentials, Label
+from components.database import Connection
+from components.manifests import configuration, workloads
+from components.manifests.metadata import App, Manifest, digest
+from components.objects import component_token, register
+from components.scripts import script
+from components.versions import MLFLOW, ImageSource
+
+PORT = 5000
+_USER = 1000
+_JOB_RESOURCES = workloads.Resources(cpu="100m", memory="384Mi", memory_limit="1Gi")
+_CONFIG = "/etc/mlflow"
+ADMIN_SECRET = "mlflow-admin"  # noqa: S105  # the name of a Secret
+"""The Secret with the administrator's `username` and `password`."""
+BASIC_AUTH = "mlflow.server.auth:authenticate_request_basic_auth"
+"""MLflow's own authorization function: user name and password."""
+
+# What of MLflow is on. Each is a Python-side default of MLflow 3.17 that the platform decides otherwise.
+_SWITCHES = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # seven more processes, 1.3 GiB
+    "MLFLOW_ENABLE_AI_GATEWAY": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+    "MLFLOW_RBAC_SEED_DEFAULT_ROLES": "true",
+    "HOME": "/tmp",  # noqa: S108  # a mount inside the container
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Authorization:
+    """How requests are told who they are from."""
+
+    admin: str
+    """The administrator's account."""
+    function: str = BASIC_AUTH
+    """`module:function`, on the server's Python path."""
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Files beside the server's configuration: the function's module and its settings. None is secret."""
+
+
+def service_uri(app: App) -> str:
+    """The server's URL inside the cluster."""
+    return f"http://{app.name}.{app.namespace}.svc.cluster.local:{PORT}"
+
+
+def allowed_hosts(app: App, host: str | None) -> list[str]:
+    """Every name that the server is called by; MLflow answers 403 to others, its port included.
+
+    `localhost` is for port forwarding. Addresses of pods are not in it: nothing calls the server by one.
+    """
+    inside = [app.name, f"{app.name}.{app.namespace}", f"{app.name}.{app.namespace}.svc"]
+    inside.append(f"{inside[-1]}.cluster.local")
+    outside = [host, f"{host}:443"] if host else []
+    return [*(f"{name}:{PORT}" for name in inside), *outside, "localhost:*", "127.0.0.1:*"]
+
+
+def auth_config(database_uri: str, function: str) -> str:
+    """MLflow's basic-auth settings: nobody has what no role gives. Successful logins are remembered for half
+    a minute, as hashing a password at each request costs tens of milliseconds of CPU."""
+    settings = {
+        "default_permission": "NO_PERMISSIONS",
+        "grant_default_workspace_access": "false",
+        "database_uri": database_uri,
+        "authorization_function": function,
+        "auth_cache_ttl_seconds": "30",
+    }
+    return "\n".join(["[mlflow]", *(f"{key} = {value}" for key, value in settings.items()), ""])
+
+
+@dataclass(frozen=True)
+class TrackingServerArgs:
+    """What a TrackingServer is made of."""
+
+    app: App
+    job: App
+    """The Job that brings the database to the server's schemas."""
+    tracking: Tracking
+    authorization: Authorization
+    database: Connection
+    store: Store
+    images: ImageSource
+    credentials: Credentials = field(repr=False)
+    after: tuple[pulumi.Resource, ...] = ()
+    """What comes first: the namespace and its policies."""
+
+
+class TrackingServer(pulumi.ComponentResource):
+    """MLflow with workspaces and its own access control, on a database and an artifact store."""
+
+    uri: pulumi.Output[str]
+    """The server's URL inside the cluster."""
+
+    def __init__(
+        self, name: str, args: TrackingServerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        shown = {"replicas": args.tracking.replicas, "host": args.tracking.host}
+        super().__init__(component_token(TrackingServer), name, shown, opts)
+        app, credentials = args.app, args.credentials
+        admin = {
+            "username": args.authorization.admin,
+            "password": credentials.password(Label.account(args.authorization.admin)),
+        }
+        before = [
+            register(self, manifest, depends_on=args.after)
+            for manifest in (
+                configuration.service_account(app, args.store.account_annotations),
+                configuration.secret(app, admin, ADMIN_SECRET),
+                configuration.secret(app, server_secrets(credentials)),
+                configuration.config_map(app, server_files(args)),
+                workloads.service(app, {"http": PORT}),
+                workloads.disruption_budget(app),
+            )
+        ]
+        upgrade = self._upgrade(name, args, before)
+        self.server: pulumi.Resource = register(
+            self,
+            workloads.deployment(app, server_pod(args), args.tracking.replicas),
+            depends_on=[*before, upgrade, *args.store.ready],
+        )
+        self.uri = pulumi.Output.from_input(service_uri(app))
+        self.register_outputs({"uri": self.uri})
+
+    def _upgrade(
+        self, name: str, args: TrackingServerArgs, before: list[pulumi.CustomResource]
+    ) -> pulumi.Resource:
+        job = args.job
+        own = [
+            register(self, manifest, depends_on=args.after)
+            for manifest in (
+                configuration.service_account(job),
+                configuration.config_map(job, {"upgrade.py": script("upgrade.py")}),
+            )
+        ]
+        template = upgrade_pod(args)
+        return register(
+            self,
+            workloads.job(job, digest(template), template),
+            name=f"{name}-upgrade",
+            depends_on=[*before, *own, *args.database.ready],
+        )
+
+
+def server_secrets(credentials: Credentials) -> dict[str, object]:
+    """What every replica has to share."""
+    return {
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": credentials.password(Label.MLFLOW_FLASK),
+        "MLFLOW_CRYPTO_KEK_PASSPHRASE": credentials.password(Label.MLFLOW_KEK),
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": credentials.key(Label.MLFLOW_WEBHOOKS),
+    }
+
+
+def server_files(args: TrackingServerArgs) -> dict[str, str]:
+    """The server's configuration folder."""
+    config = auth_config(args.database.uri, args.authorization.function)
+    return {"auth.ini": config, **args.authorization.files}
+
+
+def _admin_env() -> list[Manifest]:
+    return workloads.from_secret(
+        ADMIN_SECRET,
+        {"MLFLOW_AUTH_ADMIN_USERNAME": "username", "MLFLOW_AUTH_ADMIN_PASSWORD": "password"},
+    )
+
+
+def server_pod(args: TrackingServerArgs) -> Manifest:
+    """MLflow's server."""
+    app, tracking, credentials = args.app, args.tracking, args.credentials
+    volumes = [
+        workloads.config_files("config", app.name, _CONFIG),
+        workloads.scratch("tmp", "/tmp", "4Gi"),  # noqa: S108  # uploads pass through it
+        *args.database.volumes,
+        *args.store.volumes,
+    ]
+    origins = [f"https://{tracking.host}"] if tracking.host else []
+    env = [
+        *workloads.plain(
+            {
+                "MLFLOW_BACKEND_STORE_URI": args.database.uri,
+                "MLFLOW_ARTIFACTS_DESTINATION": args.store.uri,
+                "MLFLOW_AUTH_CONFIG_PATH": f"{_CONFIG}/auth.ini",
+                "PYTHONPATH": _CONFIG,
+                **_SWITCHES,
+            }
+        ),
+        *workloads.from_secret(app.name, {key: key for key in server_secrets(credentials)}),
+        *_admin_env(),
+        *args.database.env,
+        *args.store.env,
+    ]
+    main = workloads.container(
+        app.name,
+        args.images.reference(MLFLOW),
+        resources=workloads.Resources(
+            tracking.resources.cpu, tracking.resources.memory, tracking.resources.memory_limit
+        ),
+        command=["mlflow", "server"],
+        args=[
+            "--host=0.0.0.0",
+            f"--port={PORT}",
+            f"--workers={tracking.workers}",
+            "--app-name=basic-auth",
+            "--enable-workspaces",
+            "--serve-artifacts",
+            f"--allowed-hosts={','.join(allowed_hosts(app, tracking.host))}",
+            *(f"--cors-allowed-origins={origin}" for origin in origins),
+        ],
+        env=env,
+        ports={"http": PORT},
+        volumes=volumes,
+        probes={
+            "startupProbe": workloads.http_probe("/health", PORT, periodSeconds=3, failureThreshold=100),
+            "readinessProbe": workloads.http_probe("/health", PORT, periodSeconds=5),
+            "livenessProbe": workloads.http_probe("/health", PORT, periodSeconds=10, failureThreshold=6),
+        },
+    )
+    labels = (Label.MLFLOW_FLASK, Label.MLFLOW_KEK, Label.MLFLOW_WEBHOOKS)
+    fingerprints = [credentials.fingerprint(label) for label in labels]
+    return workloads.pod_template(
+        app,
+        main,
+        user=_USER,
+        config_hash=digest(
+            server_files(args), fingerprints, args.database.fingerprint, args.store.fingerprint
+        ),
+        volumes=volumes,
+        pull_secret=args.images.pull_secret,
+        labels=args.store.pod_labels,
+        spread=True,
+    )
+
+
+def upgrade_pod(args: TrackingServerArgs) -> Manifest:
+    """Brings the database to the server's schemas, with the server's own image."""
+    job = args.job
+    volumes = [
+        workloads.config_files("scripts", job.name, "/opt/ziggurat"),
+        workloads.scratch("tmp", "/tmp"),  # noqa: S108  # a mount inside a container
+        *args.database.volumes,
+    ]
+    env = [
+        *workloads.plain({"MLFLOW_BACKEND_STORE_URI": args.database.uri, **_SWITCHES}),
+        *workloads.from_secret(
+            args.app.name, {"MLFLOW_FLASK_SERVER_SECRET_KEY": "MLFLOW_FLASK_SERVER_SECRET_KEY"}
+        ),
+        *_admin_env(),
+        *args.database.env,
+    ]
+    main = workloads.container(
+        "upgrade",
+        args.images.reference(MLFLOW),
+        resources=_JOB_RESOURCES,
+        command=["python", "/opt/ziggurat/upgrade.py"],
+        env=env,
+        volumes=volumes,
+    )
+    admin = args.credentials.fingerprint(Label.account(args.authorization.admin))
+    return workloads.pod_template(
+        job,
+        main,
+        user=_USER,
+        config_hash=digest(script("upgrade.py"), admin, args.database.fingerprint),
+        volumes=volumes,
+        pull_secret=args.images.pull_secret,
+        once=True,
+    )
