@@ -64,6 +64,35 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=False),
 )
 
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode of a part that is not unlocked from the first phase on, or not built yet."""
+
+    part: str
+    """The top-level key of the part."""
+    mode: str
+    """The value of its `mode`."""
+    title: str
+    """What it is, in words."""
+    since: Phase
+    """The first phase in which it may be asked for."""
+    built: bool
+    """Whether this version of Ziggurat provisions it."""
+
+
+MODES: tuple[Mode, ...] = (
+    Mode(
+        "database",
+        "highlyAvailable",
+        "PostgreSQL as a CloudNativePG cluster",
+        Phase.ORCHESTRATION,
+        built=False,
+    ),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+)
+"""Modes that are not listed here are there from the first phase on."""
+
 BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
 """The phases that this version of Ziggurat provisions whole."""
 

@@ -22,7 +22,7 @@ from blueprints.model.later import (
     Training,
     Tuning,
 )
-from blueprints.model.scalars import HostName, Label, Quantity
+from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -40,11 +40,11 @@ class Cluster(Part):
 class Resources(Part):
     """What a container asks for."""
 
-    cpu: Quantity
+    cpu: Cpu
     """CPU request, in cores."""
-    memory: Quantity
+    memory: Memory
     """Memory request."""
-    memory_limit: Quantity
+    memory_limit: Memory
     """The memory at which the container is ended."""
 
 
@@ -57,7 +57,9 @@ class Tracking(Part):
     """Web workers of each server."""
     host: HostName | None = None
     """The name under which people reach it; left out, it is reached inside the cluster or by port-forward."""
-    resources: Resources = Resources(cpu="250m", memory="768Mi", memory_limit="1536Mi")
+    resources: Resources = Field(
+        default_factory=lambda: Resources(cpu="250m", memory="768Mi", memory_limit="1536Mi")
+    )
     """What each server asks for: by default enough for two workers."""
 
 
@@ -66,7 +68,7 @@ class Images(Part):
 
     registry: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?$")
     """A mirror that holds every image under its own repository path; left out, the makers' registries."""
-    pull_secret: str | None = Field(default=None, min_length=1)
+    pull_secret: ObjectName | None = None
     """A Secret of type `kubernetes.io/dockerconfigjson` in each namespace; left out, pulls are anonymous."""
 
 
@@ -83,11 +85,11 @@ class Blueprint(Part):
     """The cluster that the platform is for; left out, the sandbox."""
     teams: dict[Label, Team] = Field(min_length=1)
     """Teams by name."""
-    tracking: Tracking = Tracking()
-    database: Database = EmbeddedDatabase()
-    artifacts: Artifacts = EmbeddedArtifacts()
-    auth: Auth = BasicAuth()
-    images: Images = Images()
+    tracking: Tracking = Field(default_factory=Tracking)
+    database: Database = Field(default_factory=EmbeddedDatabase)
+    artifacts: Artifacts = Field(default_factory=EmbeddedArtifacts)
+    auth: Auth = Field(default_factory=BasicAuth)
+    images: Images = Field(default_factory=Images)
 
     backup: Backup | None = None
     gateway: Gateway | None = None

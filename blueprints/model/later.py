@@ -11,13 +11,13 @@ from typing import Literal
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import HostName, Label, ObjectName, Quantity
+from blueprints.model.scalars import Cron, HostName, Label, ObjectName, Storage
 
 
 class Backup(Part):
     """Regular backups of the database and the artifacts."""
 
-    schedule: str = Field(default="0 2 * * *", min_length=9)
+    schedule: Cron = "0 2 * * *"
     """When, as five cron fields in UTC."""
     keep: int = Field(default=14, ge=1)
     """How many backups are kept."""
@@ -59,7 +59,7 @@ class Project(Part):
     """The entry point."""
     parameters: dict[str, str] = Field(default_factory=dict[str, str])
     """Parameters of the entry point."""
-    schedule: str | None = None
+    schedule: Cron | None = None
     """When, as five cron fields in UTC; left out, only on request."""
     gpu_pool: Label | None = None
     """The GPU pool it runs on; left out, CPU nodes."""
@@ -98,7 +98,7 @@ class Pipelines(Part):
 
     host: HostName | None = None
     """The name under which people reach the UI."""
-    storage: Quantity = "20Gi"
+    storage: Storage = "20Gi"
     """The size of its database's volume."""
 
 

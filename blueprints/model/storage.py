@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import Label, ObjectName, Port, Quantity
+from blueprints.model.scalars import Label, ObjectName, Port, Server, Storage
 
 
 class SecretRef(Part):
@@ -21,7 +21,7 @@ class EmbeddedDatabase(Part):
     """PostgreSQL run by Ziggurat: one instance on one volume."""
 
     mode: Literal["embedded"] = "embedded"
-    storage: Quantity = "10Gi"
+    storage: Storage = "10Gi"
     """The size of its volume; it may grow later, never shrink."""
     storage_class: ObjectName | None = None
     """The StorageClass of its volume; left out, the cluster's default."""
@@ -31,7 +31,7 @@ class HighlyAvailableDatabase(Part):
     """PostgreSQL as a CloudNativePG cluster."""
 
     mode: Literal["highlyAvailable"]
-    storage: Quantity = "20Gi"
+    storage: Storage = "20Gi"
     """The size of each instance's volume."""
     storage_class: ObjectName | None = None
     """The StorageClass of the volumes; left out, the cluster's default."""
@@ -43,7 +43,7 @@ class ExternalDatabase(Part):
     """A PostgreSQL server that you bring."""
 
     mode: Literal["external"]
-    host: str = Field(min_length=1, max_length=253)
+    host: Server
     """The server's host name or address."""
     port: Port = 5432
     database: str = Field(default="mlflow", min_length=1, max_length=63)
@@ -65,7 +65,7 @@ class EmbeddedArtifacts(Part):
     mode: Literal["embedded"] = "embedded"
     bucket: Label = "artifacts"
     """The name of the bucket."""
-    storage: Quantity = "20Gi"
+    storage: Storage = "20Gi"
     """The size of its volume; it may grow later, never shrink."""
     storage_class: ObjectName | None = None
     """The StorageClass of its volume; left out, the cluster's default."""

@@ -7,19 +7,19 @@ from enum import StrEnum, unique
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import Quantity, UserName
+from blueprints.model.scalars import Cpu, Memory, Storage, UserName
 
 
 class Quota(Part):
     """The most that a team may ask for at once, over everything in its namespace."""
 
-    cpu: Quantity = "8"
+    cpu: Cpu = "8"
     """CPU requests, in cores."""
-    memory: Quantity = "32Gi"
+    memory: Memory = "32Gi"
     """Memory requests."""
     gpus: int = Field(default=0, ge=0)
     """GPUs (`requests.nvidia.com/gpu`); 0 means none."""
-    storage: Quantity = "100Gi"
+    storage: Storage = "100Gi"
     """The sum of all volume claims."""
     pods: int = Field(default=100, ge=1)
     """Pods, whatever their size."""
@@ -45,7 +45,7 @@ class User(Part):
 class Team(Part):
     """A team: a namespace, an MLflow workspace and a prefix of the bucket, under one name."""
 
-    quota: Quota = Quota()
+    quota: Quota = Field(default_factory=Quota)
     """The most that the team may ask for at once."""
     groups: tuple[str, ...] = ()
     """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""

@@ -1,0 +1,143 @@
+"""From a file to a resolved blueprint, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from blueprints import refusals, rules, words
+from blueprints.document import Document, Where, path_text, read
+from blueprints.guide import child
+from blueprints.model import Blueprint
+from blueprints.phases import DEFAULTS, Phase
+from blueprints.problems import BlueprintError, Problem
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A blueprint that can be used."""
+
+    blueprint: Blueprint
+    """The blueprint with every default filled in."""
+    path: Path
+    """The file, as it was named."""
+    source: dict[str, str]
+    """Where each value came from, by its path: `starter.yaml:12`, `phase default (starter)` or `default`."""
+    warnings: tuple[Problem, ...]
+    """What is allowed and probably not meant."""
+
+    def resolved(self) -> dict[str, Any]:
+        """The resolved blueprint as plain data, with the keys of the file; it holds no secrets."""
+        return plain(self.blueprint)
+
+
+def load(path: Path | str) -> Loaded:
+    """The blueprint in the file at `path`.
+
+    Raises BlueprintError with all that is wrong with it, in the file's order.
+    """
+    path = Path(path)
+    document = read(path)
+    blueprint, warnings = _check(document)
+    if document.problems or blueprint is None:
+        raise BlueprintError(tuple(dict.fromkeys(document.problems)))
+    return Loaded(blueprint, path, _sources(blueprint, document, path.name), warnings)
+
+
+def plain(blueprint: Blueprint) -> dict[str, Any]:
+    """A blueprint as plain data, with the keys of the file; what is left out is not there."""
+    return blueprint.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _check(document: Document) -> tuple[Blueprint | None, tuple[Problem, ...]]:
+    """Notes everything that is wrong in the document; the blueprint, so far as there is one."""
+    if not document.data:
+        return None, ()
+    refusals.refuse_placeholders(document)
+    data = refusals.refuse_unbuilt(document)
+    phase = data.get("phase")
+    blueprint = _validate(document, merge(data, DEFAULTS[Phase(phase)] if phase in list(Phase) else {}))
+    return blueprint, rules.check(blueprint, document) if blueprint else ()
+
+
+def _validate(document: Document, data: dict[str, Any]) -> Blueprint | None:
+    """The blueprint that `data` is, or would be without what is wrong.
+
+    Each value that is wrong is noted, then cut out, so that the rules see the rest and everything is
+    reported at once. None where nothing is left that could be a blueprint.
+    """
+    data = copy.deepcopy(data)
+    while True:
+        try:
+            # JSON mode, strict: enums from their words, but no number from "5" and no true from "yes".
+            return Blueprint.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False)
+        except ValidationError as error:
+            wrong = words.report(document, error.errors(include_url=False), data)
+        if not sum(_cut(data, where) for where in wrong):
+            return None
+
+
+def _cut(data: dict[str, Any], where: Where) -> bool:
+    """Takes the value at `where` out of `data`; what is missing, or in a list, goes with the part around it.
+
+    Says whether there was anything to take out.
+    """
+    while where:
+        holder: Any = data
+        for key in where[:-1]:
+            holder = child(holder, key)
+        if isinstance(holder, dict) and where[-1] in holder:
+            del holder[where[-1]]
+            return True
+        where = where[:-1]
+    return False
+
+
+def merge(data: Any, defaults: Any) -> Any:
+    """`data` with `defaults` where it is silent; `*` stands for every key of a map.
+
+    A part with a mode takes defaults only of that mode.
+    """
+    if not isinstance(data, dict) or not isinstance(defaults, dict):
+        return data
+    if "mode" in defaults and data.get("mode", defaults["mode"]) != defaults["mode"]:
+        return data
+    merged = {key: merge(value, defaults.get(key, defaults.get("*"))) for key, value in data.items()}
+    for key, value in defaults.items():
+        entries = isinstance(value, dict) and "*" in value
+        if key != "*" and key not in data and not entries:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def leaves(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
+    """Every single value of plain data, with its place; an empty map or list counts as one."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from leaves(inner, (*where, key))
+    elif isinstance(value, list) and value:
+        for index, inner in enumerate(value):
+            yield from leaves(inner, (*where, index))
+    else:
+        yield where, value
+
+
+def _sources(blueprint: Blueprint, document: Document, name: str) -> dict[str, str]:
+    """Where each value of the blueprint came from."""
+    given = {where for where, _ in leaves(document.data)}
+    by_phase = {where for where, _ in leaves(merge(document.data, DEFAULTS[blueprint.phase]))}
+    sources: dict[str, str] = {}
+    for where, _ in leaves(plain(blueprint)):
+        if where in given:
+            sources[path_text(where)] = f"{name}:{document.place(where).line}"
+        elif where in by_phase:
+            sources[path_text(where)] = f"phase default ({blueprint.phase})"
+        else:
+            sources[path_text(where)] = "default"
+    return sources

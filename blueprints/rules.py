@@ -1,0 +1,266 @@
+"""The rules that no single value can break: pure functions from a blueprint to what is wrong with it.
+
+To add a rule, write a function that yields a Finding for each breach and list it in RULES. What is
+allowed, but probably not meant, is a warning: WARNINGS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from blueprints.document import Document, Where, path_text, shorten
+from blueprints.model.access import BasicAuth, OidcAuth
+from blueprints.model.blueprint import Blueprint
+from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
+from blueprints.names import MAX_LABEL, team_namespace
+from blueprints.problems import Problem
+from blueprints.quantities import amount
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A breach of a rule."""
+
+    where: Where
+    message: str
+    value: str = ""
+    rule: str = ""
+    remedy: str = ""
+
+
+RESERVED_PLATFORMS = ("default", "kube-system", "kube-public", "kube-node-lease")
+"""Namespaces that every cluster has; `kube-` is Kubernetes' own prefix."""
+
+RESERVED_TEAM = "default"
+"""The MLflow workspace that always exists, and holds what was written before there were teams."""
+
+
+def platform_name(blueprint: Blueprint) -> Iterator[Finding]:
+    """The platform's name is that of a namespace which is Ziggurat's own."""
+    if blueprint.name in RESERVED_PLATFORMS or blueprint.name.startswith("kube-"):
+        yield Finding(
+            ("name",),
+            "is reserved by Kubernetes",
+            blueprint.name,
+            f"not {', '.join(RESERVED_PLATFORMS)}, and nothing that begins with kube-",
+            "choose another name",
+        )
+
+
+def team_names(blueprint: Blueprint) -> Iterator[Finding]:
+    """A team's namespace can be made, and its MLflow workspace is its own."""
+    for team in blueprint.teams:
+        namespace = team_namespace(blueprint.name, team)
+        if len(namespace) > MAX_LABEL:
+            yield Finding(
+                ("teams", team),
+                f"makes a namespace of {len(namespace)} characters",
+                namespace,
+                f"`<name>-<team>` has at most {MAX_LABEL} characters",
+                "shorten the team's name or the platform's",
+            )
+        if team == RESERVED_TEAM:
+            yield Finding(
+                ("teams", team),
+                "is reserved by MLflow",
+                team,
+                "the workspace `default` always exists and belongs to no team",
+                "choose another name",
+            )
+
+
+def accounts(blueprint: Blueprint) -> Iterator[Finding]:
+    """No team's account is the administrator's."""
+    admin = blueprint.auth.admin if isinstance(blueprint.auth, BasicAuth | OidcAuth) else None
+    for name, team in blueprint.teams.items():
+        if admin in team.users:
+            yield Finding(
+                ("teams", name, "users", admin or ""),
+                "is the platform's administrator",
+                admin or "",
+                "an account of a team is not the administrator's",
+                "choose another name, or another `auth.admin`",
+            )
+        elif admin == name and not team.users:
+            yield Finding(
+                ("teams", name),
+                "gets an account that is the platform's administrator",
+                name,
+                "a team without `users` gets an account with its own name",
+                "name its `users`, or choose another `auth.admin`",
+            )
+
+
+def groups(blueprint: Blueprint) -> Iterator[Finding]:
+    """A list of groups names each once."""
+    lists: dict[Where, tuple[str, ...]] = {
+        ("teams", name, "groups"): team.groups for name, team in blueprint.teams.items()
+    }
+    if isinstance(blueprint.auth, OidcAuth):
+        lists["auth", "adminGroups"] = blueprint.auth.admin_groups
+    for where, listed in lists.items():
+        for index, group in enumerate(listed):
+            if group in listed[:index]:
+                yield Finding((*where, index), "is given twice", group, "each group once", "take one away")
+
+
+def tracking_resources(blueprint: Blueprint) -> Iterator[Finding]:
+    """A container's limit is not under its request: Kubernetes refuses such a pod."""
+    resources = blueprint.tracking.resources
+    if amount(resources.memory_limit) < amount(resources.memory):
+        yield Finding(
+            ("tracking", "resources", "memoryLimit"),
+            "is less than the request",
+            resources.memory_limit,
+            f"at least `memory`, which is {resources.memory}",
+            "raise the limit or lower the request",
+        )
+
+
+def oidc(blueprint: Blueprint) -> Iterator[Finding]:
+    """People can log in: the issuer can send them back, and some group lets somebody in."""
+    auth = blueprint.auth
+    if not isinstance(auth, OidcAuth):
+        return
+    if blueprint.tracking.host is None:
+        yield Finding(
+            ("tracking", "host"),
+            "is missing",
+            rule="with `auth.mode: oidc` the issuer sends people back to https://<tracking.host>/oauth2/callback",
+            remedy="add it",
+        )
+    if not auth.admin_groups and not any(team.groups for team in blueprint.teams.values()):
+        yield Finding(
+            ("auth",),
+            "lets nobody log in",
+            rule="people enter by their groups",
+            remedy="name `groups` of a team, or `auth.adminGroups`",
+        )
+
+
+def store_identity(blueprint: Blueprint) -> Iterator[Finding]:
+    """A brought store is entered in one way, not in two and not in none."""
+    artifacts = blueprint.artifacts
+    match artifacts:
+        case S3Artifacts():
+            ways = {"secret": artifacts.secret, "roleArn": artifacts.role_arn}
+            # On AWS neither is right too: EKS Pod Identity. Other stores know nothing of it.
+            needed = artifacts.endpoint is not None
+        case GcsArtifacts():
+            ways = {"secret": artifacts.secret, "serviceAccount": artifacts.service_account}
+            needed = False  # Workload Identity can bind the Kubernetes ServiceAccount itself
+        case AzureArtifacts():
+            ways = {"secret": artifacts.secret, "clientId": artifacts.client_id}
+            needed = True
+        case EmbeddedArtifacts():
+            return
+    if isinstance(artifacts, S3Artifacts) and artifacts.endpoint and artifacts.role_arn:
+        yield Finding(
+            ("artifacts", "roleArn"),
+            "is an IAM role, and the store is not AWS",
+            artifacts.role_arn,
+            "with `endpoint`, `secret` is the way in",
+            "write `secret` instead",
+        )
+        return
+    given = [way for way, value in ways.items() if value is not None]
+    choice = " or ".join(f"`{way}`" for way in ways)
+    if len(given) > 1:
+        yield Finding(
+            ("artifacts", given[1]), "is one way in too many", rule=f"{choice}, not both", remedy="keep one"
+        )
+    if needed and not given:
+        only = "`secret`" if isinstance(artifacts, S3Artifacts) else choice
+        yield Finding(
+            ("artifacts",), "has no way in", rule=f"the store is entered by {only}", remedy="add it"
+        )
+
+
+RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
+    platform_name,
+    team_names,
+    accounts,
+    groups,
+    tracking_resources,
+    oidc,
+    store_identity,
+)
+"""What makes a blueprint invalid."""
+
+
+def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
+    """Groups do something only where there is an issuer."""
+    if isinstance(blueprint.auth, OidcAuth):
+        return
+    for name, team in blueprint.teams.items():
+        if team.groups:
+            yield Finding(
+                ("teams", name, "groups"),
+                "have no effect",
+                rule="groups come from an OIDC issuer (`auth.mode: oidc`)",
+                remedy="name `users` instead, or bring an issuer",
+            )
+
+
+def shared_groups(blueprint: Blueprint) -> Iterator[Finding]:
+    """A group that belongs to two teams is often a slip of copying."""
+    for (one, first), (other, second) in combinations(blueprint.teams.items(), 2):
+        for group in sorted(set(first.groups) & set(second.groups)):
+            yield Finding(
+                ("teams", other, "groups", second.groups.index(group)),
+                f"is a group of team {one} too",
+                group,
+                "its members enter both teams",
+            )
+
+
+def pod_identity(blueprint: Blueprint) -> Iterator[Finding]:
+    """A bucket without credentials works only where the cluster was told who its pods are."""
+    artifacts = blueprint.artifacts
+    if blueprint.cluster is None or not isinstance(artifacts, S3Artifacts) or artifacts.endpoint:
+        return
+    if artifacts.secret is None and artifacts.role_arn is None:
+        yield Finding(
+            ("artifacts",),
+            "relies on EKS Pod Identity",
+            rule="neither `secret` nor `roleArn` is given",
+            remedy="associate a role with the tracking server's ServiceAccount, or add one of the two",
+        )
+
+
+WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (idle_groups, shared_groups, pod_identity)
+"""What is allowed and probably not meant."""
+
+
+def check(blueprint: Blueprint, document: Document) -> tuple[Problem, ...]:
+    """Notes in the document what breaks a rule; the warnings.
+
+    Nothing is said of places that are known to be wrong, nor of what surrounds them.
+    """
+    for rule in RULES:
+        for finding in rule(blueprint):
+            if not document.is_suspect(finding.where):
+                document.refuse(
+                    finding.where,
+                    finding.message,
+                    value=finding.value,
+                    rule=finding.rule,
+                    remedy=finding.remedy,
+                )
+    return tuple(_warning(finding, document) for warn in WARNINGS for finding in warn(blueprint))
+
+
+def _warning(finding: Finding, document: Document) -> Problem:
+    place = document.place(finding.where)
+    return Problem(
+        document.file,
+        place.line,
+        place.column,
+        path_text(finding.where),
+        finding.message,
+        shorten(finding.value),
+        finding.rule,
+        finding.remedy,
+    )
