@@ -59,7 +59,7 @@ def compare(before: Plan, after: Plan) -> Difference:
     old = {stackless(planned.urn): planned for planned in before.objects}
     new = {stackless(planned.urn): planned for planned in after.objects}
     changes: list[ObjectChange] = []
-    for urn in sorted(old.keys() | new.keys()):
+    for urn in old.keys() | new.keys():
         was, will = old.get(urn), new.get(urn)
         if was is None and will is not None:
             changes.append(ObjectChange("appears", will))
@@ -69,6 +69,7 @@ def compare(before: Plan, after: Plan) -> Difference:
             fields = tuple(_fields((), was.manifest, will.manifest))
             action = "changes" if was.identity == will.identity else "moves"
             changes.append(ObjectChange(action, will, fields))
+    changes.sort(key=lambda change: change.planned.order)
     appeared = sum(change.action == "appears" for change in changes)
     return Difference(
         tuple(changes), len(new) - appeared - sum(c.action in ("changes", "moves") for c in changes)

@@ -63,6 +63,11 @@ class PlannedObject:
         return f"{self.kind} {name}"
 
     @property
+    def order(self) -> tuple[str, str, str, str]:
+        """What listings are sorted by; objects of the whole cluster come first."""
+        return (self.namespace or "", self.kind, self.object_name, self.urn)
+
+    @property
     def identity(self) -> tuple[str, str, str, str]:
         """What makes it the same object to Kubernetes: API group, kind, namespace and name."""
         group = self.api_version.partition("/")[0] if "/" in self.api_version else ""
@@ -125,7 +130,7 @@ class Plan:
     platform: str
     phase: str
     objects: tuple[PlannedObject, ...]
-    """In the order of their URNs."""
+    """In the order of namespace, kind and name; those of the whole cluster first."""
     components: tuple[PlannedComponent, ...]
     """Each after its parent."""
     others: tuple[Registered, ...]

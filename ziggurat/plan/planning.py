@@ -53,7 +53,8 @@ def plan_program(
 
     recording = record(program)
     resources = sorted(recording.resources, key=lambda resource: resource.urn)
-    objects = tuple(_object(each) for each in resources if each.type.startswith(_KUBERNETES))
+    planned = (_object(each) for each in resources if each.type.startswith(_KUBERNETES))
+    objects = tuple(sorted(planned, key=lambda each: each.order))
     return Plan(
         platform=platform,
         phase=phase,

@@ -118,12 +118,17 @@ class Recorder(MockMonitor):
         super().__init__(_NothingOutside())
         self.recording = Recording()
 
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """The URN as the engine makes it: with every type above, which MockMonitor's own cuts to one."""
+        types = parent.split("::")[2] if parent else _STACK_TYPE
+        # The stack's own type is no part of the chain.
+        chain = type_ if types == _STACK_TYPE else f"{types}${type_}"
+        return f"urn:pulumi:{settings.get_stack()}::{settings.get_project()}::{chain}::{name}"
+
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # the protocol's name
         """Keeps the request; the identity stays unknown, as in the first preview of a new stack."""
         stack = request.type == _STACK_TYPE
-        # The engine leaves the stack's own type out of the type chain of a URN.
-        parent = "" if stack or _STACK_TYPE in request.parent.split("::")[2:3] else request.parent
-        urn = self.make_urn(parent, request.type, request.name)
+        urn = self.make_urn(request.parent, request.type, request.name)
         if stack:
             self.recording.stack = urn
         else:

@@ -82,7 +82,7 @@ def _tree(plan: Plan) -> RenderableType:
 
 def _objects(objects: tuple[PlannedObject, ...]) -> Table:
     table = Table.grid(padding=(0, 2))
-    for planned in sorted(objects, key=lambda each: (each.namespace or "", each.kind, each.object_name)):
+    for planned in objects:
         name = f"{planned.namespace}/{planned.object_name}" if planned.namespace else planned.object_name
         table.add_row(
             Text(planned.kind, style="cyan"),

@@ -93,7 +93,7 @@ def report_schemas(
 def describe(manifest: Mapping[str, Any]) -> str:
     """How people call an object: `Kind namespace/name`."""
     metadata = manifest.get("metadata")
-    names: Any = metadata if isinstance(metadata, Mapping) else {}
+    names = cast("Mapping[str, Any]", metadata if isinstance(metadata, Mapping) else {})
     name = "/".join(str(names[key]) for key in ("namespace", "name") if names.get(key))
     return f"{manifest.get('kind', '?')} {name or '?'}"
 
