@@ -1,0 +1,69 @@
+"""What the verbs that work on a provisioned platform share: their options, and questions to the user."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ziggurat.errors import ZigguratError
+from ziggurat.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from ziggurat.engine.runs import Run
+
+_Command = Callable[..., Any]
+
+
+def stack_options(command: _Command) -> _Command:
+    """`--stack`, `--sandbox` and `--stand-in`: which stack and cluster the verb is about."""
+    options = (
+        click.option("--stack", metavar="NAME", help="The Pulumi stack; by default the platform's name."),
+        click.option(
+            "--sandbox",
+            is_flag=True,
+            help="Use the sandbox, though the blueprint names a cluster of its own.",
+        ),
+        click.option(
+            "--stand-in",
+            is_flag=True,
+            help="Where the official Kubernetes plugin cannot be had, use the bundled stand-in on the "
+            "blueprint's own cluster too. It is made for the sandbox: docs/standin.md says what it is.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_platform(blueprint: Path, *, stack: str | None, sandbox: bool, stand_in: bool, quiet: bool) -> Run:
+    """Loads the blueprint and opens its stack; `quiet` leaves progress out."""
+    from blueprints import load
+    from ziggurat.engine.runs import open_run
+    from ziggurat.progress import Progress
+
+    loaded = load(blueprint)
+    return open_run(loaded, Progress(quiet=quiet), stack=stack, sandbox=sandbox, stand_in=stand_in)
+
+
+def require_answerable(*, yes: bool, as_json: bool) -> None:
+    """A usage error where a question would come that nobody can answer."""
+    if yes or (sys.stdin.isatty() and not as_json):
+        return
+    why = "with --json" if as_json else "without a terminal"
+    raise click.UsageError(f"nobody can be asked {why}: look at `ziggurat preview` first, then add --yes")
+
+
+def confirm(question: str) -> None:
+    """Asks on standard error; a no ends the command, with nothing changed."""
+    if not click.confirm(question, default=False, err=True):
+        raise DeclinedError("nothing was changed")
+
+
+class DeclinedError(ZigguratError):
+    """The user said no."""
+
+    exit_code = ExitCode.FAILED

@@ -1,0 +1,45 @@
+"""`ziggurat status`: how a platform is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.platform import open_platform, stack_options
+from ziggurat.exit_codes import ExitCode
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ziggurat status                          of the platform of ./blueprint.yaml
+  ziggurat status acme.yaml --refresh      also what was changed outside of Ziggurat
+  ziggurat status --json | jq .ready
+
+\b
+Exit codes: 0 all of it is there and ready, 1 not; docs/exit-codes.md has all."""
+)
+@blueprint_argument
+@click.option(
+    "--refresh", is_flag=True, help="Compare every value with the cluster, and list drift (changes nothing)."
+)
+@stack_options
+@json_option
+def command(
+    blueprint: Path, refresh: bool, stack: str | None, sandbox: bool, stand_in: bool, as_json: bool
+) -> ExitCode:
+    """Say how a platform is: what should be there, what is, what is not ready and why."""
+    from ziggurat.engine.health import examine
+    from ziggurat.engine.preflight import connect, require_same_cluster
+
+    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    cluster, cluster_id = connect(run.engine)
+    require_same_cluster(run.engine, cluster, cluster_id)
+    health = examine(run.engine, cluster, run.phase, drift=refresh)
+    if as_json:
+        print_json(health.as_json())
+    else:
+        click.echo(health.text())
+    return ExitCode.OK if health.ready else ExitCode.FAILED

@@ -1,0 +1,80 @@
+"""`ziggurat up`: provisions a blueprint, or brings a running platform in line with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.platform import confirm, open_platform, require_answerable, stack_options
+
+if TYPE_CHECKING:
+    from ziggurat.engine.runs import Run
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ziggurat up                                    provision ./blueprint.yaml, after showing what that does
+  ziggurat up acme.yaml --yes                    without asking (CI)
+  ziggurat up --refresh                          put back what was changed by hand
+  ziggurat up --delete Namespace/acme-ml-vision  drop the team `vision` from the blueprint, its data too
+
+\b
+A run that failed or was stopped is taken on by the next one. Exit codes: docs/exit-codes.md"""
+)
+@blueprint_argument
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--refresh", is_flag=True, help="Look at every object on the cluster first, and repair drift.")
+@click.option(
+    "--delete",
+    "delete",
+    multiple=True,
+    metavar="KIND/NAME",
+    help="An object that holds data and that this run may delete or replace. May be given several times.",
+)
+@stack_options
+@json_option
+def command(
+    blueprint: Path,
+    yes: bool,
+    refresh: bool,
+    delete: tuple[str, ...],
+    stack: str | None,
+    sandbox: bool,
+    stand_in: bool,
+    as_json: bool,
+) -> None:
+    """Provision the blueprint, or bring the running platform in line with it.
+
+    Shows what it will change and asks. Objects that hold data are never deleted or replaced unless
+    --delete names them. Without a terminal, --yes is needed.
+    """
+    require_answerable(yes=yes, as_json=as_json)
+    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    _up(run, yes=yes, refresh=refresh, delete=delete, as_json=as_json)
+
+
+def _up(run: Run, *, yes: bool, refresh: bool, delete: tuple[str, ...], as_json: bool) -> None:
+    from dataclasses import replace
+
+    from ziggurat.engine.runs import require_unblocked
+
+    checked = run.check()
+    drift = ()
+    if run.needs_settling(moved=checked.moved) or (refresh and not run.engine.state.empty):
+        drift = run.settle(checked.cluster)
+    preview = run.preview(refresh=False, delete=delete)
+    preview = replace(preview, outcome=replace(preview.outcome, drift=drift))
+    if not as_json and preview.changed:
+        click.echo(preview.text(), err=True)
+    require_unblocked(preview)
+    if preview.changed and not yes:
+        confirm(f"provision {preview.target.platform} on {preview.target.description}?")
+    applied = replace(run.up(checked, preview, delete), repaired=drift)
+    if as_json:
+        print_json(applied.as_json())
+    else:
+        click.echo(applied.text())

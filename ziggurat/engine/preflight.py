@@ -1,0 +1,139 @@
+"""What is made sure of before the engine touches anything: every check, in the order of what it costs.
+
+The change is legal, the root secret is there, nobody else is at work, the cluster answers, knows us and is
+the one meant, every object fits the schemas of the cluster's own Kubernetes version, and the account may
+make them. Each failure is an error of its own kind, and nothing has been changed when it is raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blueprints import Loaded
+from ziggurat.cluster import Access, Cluster, plural
+from ziggurat.engine import locks
+from ziggurat.engine.stack import CLUSTER_ID, Engine
+from ziggurat.errors import BlockedError, ClusterError, InvalidBlueprintError
+from ziggurat.progress import Progress
+
+if TYPE_CHECKING:
+    from ziggurat.plan import Plan
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks learnt."""
+
+    cluster: Cluster
+    cluster_id: str
+    plan: Plan
+    moved: bool = False
+    """The sandbox is another one than at the last run: what the state says of it is out of date."""
+
+
+def check(engine: Engine, loaded: Loaded, progress: Progress) -> Checked:
+    """Raises the first thing that stands in the way of an `up`; what was learnt if nothing does."""
+    from ziggurat.plan import plan
+
+    with progress.step("checking"):
+        require_legal(engine, loaded)
+        engine.require_root_secret()
+        require_unlocked(engine, progress)
+        cluster, cluster_id = connect(engine)
+        moved = require_same_cluster(engine, cluster, cluster_id)
+        planned = plan(loaded)
+        require_schemas(planned, cluster)
+        require_rights(planned, cluster)
+    return Checked(cluster, cluster_id, planned, moved)
+
+
+def require_legal(engine: Engine, loaded: Loaded) -> None:
+    """BlockedError if the blueprint last applied may not become this one."""
+    from blueprints.changes import illegal_changes
+
+    if engine.state.blueprint is None:
+        return
+    problems = illegal_changes(engine.state.blueprint, loaded)
+    if problems:
+        raise BlockedError(
+            "the running platform may not be changed so:\n"
+            + "\n".join(f"    {problem}" for problem in problems),
+            where=str(loaded.path),
+            remedy="put these values back; moving data is a step of its own (docs/operations.md)",
+        )
+
+
+def require_unlocked(engine: Engine, progress: Progress) -> None:
+    """LockedError if another run is at work; in the sandbox the lock of a killed run is removed."""
+    found = engine.locks()
+    if not found:
+        return
+    if not all(lock.stale for lock in found):
+        raise locks.locked(found, engine.target.stack)
+    progress.warn(f"removing the lock of a run that was killed ({found[0]})")
+    engine.unlock()
+
+
+def connect(engine: Engine) -> tuple[Cluster, str]:
+    """The target's cluster and its identity; ClusterError if it does not answer or refuses us."""
+    cluster = Cluster(engine.target.kubeconfig, engine.target.context)
+    return cluster, cluster.identity()
+
+
+def require_same_cluster(engine: Engine, cluster: Cluster, cluster_id: str) -> bool:
+    """ClusterError if the platform runs on another cluster; True if it is a sandbox that was made anew."""
+    known = engine.configuration().get(CLUSTER_ID)
+    if known in (None, cluster_id) or engine.state.empty:
+        return False
+    if engine.target.sandbox:
+        return True
+    raise ClusterError(
+        f"the context {engine.target.context} leads to another cluster than the one this platform runs on",
+        where=f"{cluster.server}: kube-system has the uid {cluster_id}, the platform's cluster has {known}",
+        remedy="name the right context in `cluster.context`; if the old cluster is gone for good, remove the "
+        f"stack (pulumi stack rm --force {engine.target.stack}) and run `ziggurat up` again",
+    )
+
+
+def require_schemas(planned: Plan, cluster: Cluster) -> None:
+    """InvalidBlueprintError if an object does not fit the cluster's own version of Kubernetes.
+
+    The API server cannot tell before a first `up`: its dry run ends at the namespace that is not there.
+    """
+    from ziggurat.plan import check_schemas
+
+    version = cluster.version()
+    problems = check_schemas([item.manifest for item in planned.objects], version)
+    if problems:
+        raise InvalidBlueprintError(
+            f"objects do not fit Kubernetes {version}:\n"
+            + "\n".join(f"    {problem}" for problem in problems),
+            where=cluster.server,
+            remedy="check that the cluster's version is supported (docs/operations.md); if so, report a bug",
+        )
+
+
+def wanted_rights(planned: Plan) -> tuple[Access, ...]:
+    """What the account must be allowed to do: make and change each kind of object, where it is first made."""
+    places: dict[tuple[str, str], str] = {}
+    for item in planned.objects:
+        group = item.api_version.rpartition("/")[0]
+        places.setdefault((group, plural(item.kind)), item.namespace or "")
+    return tuple(
+        Access(verb, resource, group, namespace)
+        for (group, resource), namespace in places.items()
+        for verb in ("get", "create", "patch")
+    )
+
+
+def require_rights(planned: Plan, cluster: Cluster) -> None:
+    """ClusterError that lists every right that is missing."""
+    missing = cluster.forbidden(wanted_rights(planned))
+    if missing:
+        account = cluster.user() or "this account"
+        raise ClusterError(
+            f"{account} may not do all that the platform needs; missing: " + ", ".join(map(str, missing)),
+            where=cluster.server,
+            remedy="give it these rights (docs/operations.md lists all), or use another kubeconfig context",
+        )

@@ -1,0 +1,345 @@
+"""The operations behind the verbs: what `preview`, `up` and `destroy` do, from opening a stack to the result.
+
+No prompts and no printing here; the verbs of ziggurat/commands/ do that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from blueprints import Loaded
+from ziggurat.cluster import Cluster
+from ziggurat.engine.changes import SIGNS, Change, Outcome, as_mapping
+from ziggurat.engine.preflight import Checked, check, connect, require_same_cluster, require_unlocked
+from ziggurat.engine.stack import Engine
+from ziggurat.engine.state import Managed
+from ziggurat.engine.target import Target, resolve
+from ziggurat.errors import BlockedError, ZigguratError
+from ziggurat.progress import Progress
+from ziggurat.settings import Settings
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `up` would do."""
+
+    target: Target
+    phase: str
+    outcome: Outcome
+    blocked: tuple[Change, ...] = ()
+    """Objects that hold data and that the run would delete or replace, without having been named."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.outcome.changed)
+
+    def as_json(self) -> dict[str, Any]:
+        """The preview for a machine."""
+        return {
+            **describe(self.target, self.phase),
+            "summary": self.outcome.summary(),
+            "changes": [change.as_json() for change in self.outcome.changed],
+            "drift": [change.as_json() for change in self.outcome.drift],
+            "blocked": [change.label for change in self.blocked],
+            "notes": list(self.notes),
+        }
+
+    def text(self, *, diff: bool = False) -> str:
+        """The preview for a person: a line for each object that changes, and how many there are."""
+        head = f"{self.target.platform} ({self.phase}) on {self.target.description}"
+        lines = [head, *(f"  note: {note}" for note in self.notes), ""]
+        if self.outcome.drift:
+            lines += ["changed outside of Ziggurat since the last run:"]
+            lines += [*change_lines(self.outcome.drift, diff=diff), ""]
+        lines += change_lines(self.outcome.changed, diff=diff)
+        lines += ["", self.verdict()] if self.changed else [self.verdict()]
+        return "\n".join(lines)
+
+    def verdict(self) -> str:
+        """One line: what would happen, and whether data stands in the way."""
+        if not self.changed:
+            return f"no change: {self.outcome.summary().get('same', 0)} objects are as the blueprint says"
+        text = count_words(self.outcome.summary())
+        if self.blocked:
+            text += "\nBLOCKED: " + ", ".join(change.label for change in self.blocked) + " would lose data"
+        return text
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `up` did."""
+
+    target: Target
+    phase: str
+    outcome: Outcome
+    repaired: tuple[Change, ...] = ()
+    """What a refresh found out of line before it."""
+    teams: tuple[str, ...] = ()
+    unchanged: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for a machine."""
+        return {
+            **describe(self.target, self.phase),
+            "changed": not self.unchanged,
+            "summary": self.outcome.summary(),
+            "changes": [change.as_json() for change in self.outcome.changed],
+            "drift": [change.as_json() for change in self.repaired],
+            "outputs": dict(self.outcome.outputs),
+            "seconds": self.outcome.seconds,
+        }
+
+    def text(self) -> str:
+        """The result for a person, and how to go on."""
+        where = f"{self.target.platform} ({self.phase}) on {self.target.description}"
+        if self.unchanged:
+            count = self.outcome.summary().get("same", 0)
+            lines = [f"{where}: no change, {count} objects are as the blueprint says"]
+        else:
+            lines = [f"{where}: {count_words(self.outcome.summary(), done=True)}"]
+        file = self.target.blueprint
+        lines.append(f"look at it:  ziggurat status {file}")
+        lines += [f"use it:      ziggurat connect {file} --team {team}" for team in self.teams[:1]]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What `destroy` did."""
+
+    target: Target
+    outcome: Outcome
+    kept: tuple[Managed, ...] = ()
+    """Objects that hold data, which are still there and still the stack's."""
+    left: tuple[str, ...] = ()
+    """What is still on the cluster of a platform that was destroyed with its data."""
+    with_data: bool = False
+    missing: bool = False
+    """Whether there was no stack to begin with."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The result for a machine."""
+        return {
+            **describe(self.target),
+            "summary": self.outcome.summary(),
+            "kept": [item.label for item in self.kept],
+            "left": list(self.left),
+            "stackRemoved": self.with_data and not self.missing,
+        }
+
+    def text(self) -> str:
+        """The result for a person."""
+        where = f"{self.target.platform} on {self.target.description}"
+        if self.missing:
+            return f"{where}: there is no stack {self.target.stack}, so there is nothing to take down"
+        gone = self.outcome.summary().get("delete", 0)
+        lines = [f"{where}: {gone} objects deleted"]
+        if self.kept:
+            lines.append("kept, with the data they hold:")
+            lines += [f"    {item.label}" for item in self.kept]
+            lines.append("`ziggurat up` finds them again; `ziggurat destroy --with-data` deletes them too")
+        if self.with_data:
+            lines.append(f"the stack {self.target.stack} and its root secret are removed")
+            lines.append("left on the cluster: " + (", ".join(self.left) or "nothing of this platform"))
+        return "\n".join(lines)
+
+
+def describe(target: Target, phase: str = "") -> dict[str, Any]:
+    """Which platform a result is about, for a machine."""
+    shown: dict[str, Any] = {"platform": target.platform}
+    if phase:
+        shown["phase"] = phase
+    shown |= {"stack": target.stack, "context": target.context, "sandbox": target.sandbox}
+    return shown | {"simulated": target.sandbox}
+
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+}
+
+
+def count_words(summary: dict[str, int], *, done: bool = False) -> str:
+    """`3 to create, 1 to update, 20 unchanged`, or `3 created, …` of what is done."""
+    words = {op: word if done or op == "same" else f"to {op}" for op, word in _DONE.items()}
+    return (
+        ", ".join(f"{count} {words[operation]}" for operation, count in summary.items())
+        or "no object changes"
+    )
+
+
+def change_lines(changes: Iterable[Change], *, diff: bool = False) -> list[str]:
+    """A line for each change; with `diff` each value too, what it was and what it becomes."""
+    lines: list[str] = []
+    for change in sorted(changes, key=lambda item: (not item.kubernetes, list(SIGNS).index(item.operation))):
+        paths = ", ".join(edit.path for edit in change.edits) if change.operation != "create" else ""
+        data = "holds data" if change.holds_data else ""
+        tail = "   ".join(filter(None, (data, "" if diff else paths)))
+        line = f"{SIGNS[change.operation]} {change.operation:<8} {change.label}"
+        lines.append(f"{line}   {tail}" if tail else line)
+        if diff and change.operation != "create":
+            lines += [f"      {edit.path}: {_shown(edit.old)} -> {_shown(edit.new)}" for edit in change.edits]
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return "(none)" if value is None else str(value)
+
+
+@dataclass
+class Run:
+    """One verb's work on one platform."""
+
+    loaded: Loaded
+    engine: Engine
+    progress: Progress
+    notes: list[str] = field(default_factory=list[str])
+
+    @property
+    def target(self) -> Target:
+        """The platform's stack and cluster."""
+        return self.engine.target
+
+    @property
+    def phase(self) -> str:
+        """The blueprint's phase, for headings."""
+        return str(self.loaded.blueprint.phase.value)
+
+    def check(self) -> Checked:
+        """Everything that is made sure of first; see preflight."""
+        return check(self.engine, self.loaded, self.progress)
+
+    def needs_settling(self, *, moved: bool) -> bool:
+        """Whether state and cluster may differ: a run failed or was killed, or the sandbox is a new one."""
+        if moved:
+            self.notes.append("the sandbox is another one than at the last run: everything is made anew")
+            return True
+        if self.engine.interrupted():
+            self.notes.append("the last run did not finish: state and cluster are compared first")
+            return True
+        return False
+
+    def settle(self, cluster: Cluster) -> tuple[Change, ...]:
+        """Makes the state agree with the cluster; what was different.
+
+        After a failed replacement the engine may otherwise delete what it has just made again under the
+        same name. Objects whose making was under way when a run was killed are taken in if they are
+        there and are this platform's, so that nothing is made twice.
+        """
+        adopt = [item for item in self.engine.state.pending if self._is_ours(cluster, item)]
+        outcome = self.engine.refresh(adopt)
+        self.engine.state = self.engine.read_state()
+        return outcome.drift
+
+    def _is_ours(self, cluster: Cluster, item: Managed) -> bool:
+        live = cluster.find(item.api_version, item.kind, item.namespace, item.name)
+        labels = as_mapping(as_mapping((live or {}).get("metadata")).get("labels"))
+        return labels.get("app.kubernetes.io/instance") == self.target.platform and (
+            labels.get("app.kubernetes.io/managed-by") == "ziggurat"
+        )
+
+    def preview(self, *, refresh: bool, delete: Sequence[str] = ()) -> Preview:
+        """What `up` would do; objects named by `delete` (KIND/NAME) may lose their data."""
+        outcome = self.engine.preview(refresh=refresh)
+        losing = [change for change in outcome.of("delete", "replace") if change.holds_data]
+        unknown = [name for name in delete if not any(_is_named(change, [name]) for change in losing)]
+        if unknown:
+            known = ", ".join(f"{change.kind}/{change.name}" for change in losing) or "none"
+            raise ZigguratError(
+                f"--delete names what this run would not delete: {', '.join(unknown)}",
+                remedy=f"objects with data that it would delete: {known}",
+            )
+        blocked = tuple(change for change in losing if not _is_named(change, delete))
+        return Preview(self.target, self.phase, outcome, blocked, tuple(self.notes))
+
+    def up(self, checked: Checked, preview: Preview, delete: Sequence[str] = ()) -> Applied:
+        """Carries out a preview; refuses one that would lose data that is not named."""
+        require_unblocked(preview)
+        teams = tuple(self.loaded.blueprint.teams)
+        self.engine.create()
+        self.engine.configure(checked.cluster_id)
+        if not preview.changed:
+            return Applied(self.target, self.phase, preview.outcome, teams=teams, unchanged=True)
+        named = {
+            change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
+        }
+        self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
+        outcome = self.engine.up(len(preview.outcome.changed))
+        return Applied(self.target, self.phase, outcome, teams=teams)
+
+    def prepare_destroy(self) -> Cluster:
+        """What is made sure of before anything is taken down."""
+        require_unlocked(self.engine, self.progress)
+        cluster, cluster_id = connect(self.engine)
+        moved = require_same_cluster(self.engine, cluster, cluster_id)
+        if self.needs_settling(moved=moved):
+            self.settle(cluster)
+        return cluster
+
+    def destroy(self, cluster: Cluster, *, with_data: bool) -> Destroyed:
+        """Takes the platform down, keeping what holds data unless `with_data`."""
+        before = self.engine.state
+        going = [item for item in before.objects if with_data or not item.protected]
+        outcome = self.engine.destroy(with_data=with_data, total=len(going))
+        if with_data:
+            left = what_is_left(cluster, before.objects)
+            self.engine.remove()
+            return Destroyed(self.target, outcome, left=left, with_data=True)
+        self.engine.state = self.engine.read_state()
+        return Destroyed(self.target, outcome, kept=self.engine.state.objects)
+
+
+def open_run(
+    loaded: Loaded,
+    progress: Progress,
+    *,
+    stack: str | None = None,
+    sandbox: bool = False,
+    stand_in: bool = False,
+    settings: Settings | None = None,
+) -> Run:
+    """Finds the platform's stack and opens it."""
+    settings = settings or Settings.from_environment()
+    target = resolve(loaded, settings, progress, stack=stack, sandbox=sandbox, stand_in=stand_in)
+    return Run(loaded, Engine(target, progress), progress)
+
+
+def require_unblocked(preview: Preview) -> None:
+    """BlockedError if the run would delete or replace objects with data that the user did not name."""
+    if not preview.blocked:
+        return
+    labels = ", ".join(change.label for change in preview.blocked)
+    flags = " ".join(f"--delete {change.kind}/{change.name}" for change in preview.blocked)
+    raise BlockedError(
+        f"the run would lose data: {labels}",
+        where=f"stack {preview.target.stack}",
+        remedy=f"put the blueprint back so that it stays; or, if its data may go: ziggurat up {flags}",
+    )
+
+
+def what_is_left(cluster: Cluster, objects: Iterable[Managed]) -> tuple[str, ...]:
+    """What is still there of a platform's objects, and the volumes that its claims leave behind."""
+    everything = list(objects)
+    spaces = {item.name for item in everything if item.kind == "Namespace"}
+    wide = [item for item in everything if not item.namespace or item.namespace not in spaces]
+    there = [
+        item.label for item in wide if cluster.find(item.api_version, item.kind, item.namespace, item.name)
+    ]
+    volumes = [
+        f"PersistentVolume {volume['metadata']['name']}"
+        for volume in cluster.objects("v1", "PersistentVolume", "")
+        if ((volume.get("spec") or {}).get("claimRef") or {}).get("namespace") in spaces
+    ]
+    return (*there, *volumes)
+
+
+def _is_named(change: Change, names: Sequence[str]) -> bool:
+    """Whether one of `names` (KIND/NAME, any case of the kind) is this object."""
+    return any(name.lower() == f"{change.kind}/{change.name}".lower() for name in names)

@@ -1,0 +1,120 @@
+"""What the state of a stack says, read from its export: pure functions over plain data, secrets encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ziggurat.engine.changes import as_mapping, mask
+
+RECORD = "pulumi:index:Stash"
+"""The type of the record in which the program keeps the blueprint last applied."""
+
+_STACK = "pulumi:pulumi:Stack"
+
+Resource = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Managed:
+    """A Kubernetes object that a stack manages."""
+
+    urn: str
+    api_version: str
+    kind: str
+    name: str
+    namespace: str
+    protected: bool
+    labels: Mapping[str, str]
+    created: str = ""
+
+    @property
+    def label(self) -> str:
+        """`Deployment acme-ml/mlflow`."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    @property
+    def component(self) -> str:
+        """The part of the platform that it belongs to, from its label; `platform` where it has none."""
+        return str(self.labels.get("app.kubernetes.io/component") or "platform")
+
+    @property
+    def id(self) -> str:
+        """The id by which the Kubernetes provider knows it."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a stack."""
+
+    exists: bool
+    """Whether there is a stack at all."""
+    objects: tuple[Managed, ...] = ()
+    blueprint: Mapping[str, Any] | None = None
+    """The resolved blueprint last applied; None before the first run."""
+    outputs: Mapping[str, Any] | None = None
+    """What the platform tells its users, secrets masked; None before the first run."""
+    pending: tuple[Managed, ...] = ()
+    """Objects whose making was under way when a run was killed: they may exist or not."""
+    half_done: bool = False
+    """Whether a run left something half-way: pending operations, or replacements not finished."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether the stack manages nothing."""
+        return not self.objects and not self.pending
+
+
+def read(export: Mapping[str, Any] | None) -> State:
+    """The state that `pulumi stack export` printed; None for a stack that does not exist."""
+    if export is None:
+        return State(exists=False)
+    deployment: Mapping[str, Any] = export.get("deployment") or {}
+    resources: list[Resource] = list(deployment.get("resources") or ())
+    operations: list[Mapping[str, Any]] = list(deployment.get("pending_operations") or ())
+    return State(
+        exists=True,
+        objects=tuple(managed(item) for item in resources if _is_object(item) and not item.get("delete")),
+        blueprint=_record(resources),
+        outputs=next((mask(item.get("outputs") or {}) for item in resources if item["type"] == _STACK), None),
+        pending=tuple(
+            managed(item["resource"])
+            for item in operations
+            if item.get("type") == "creating" and _is_object(item["resource"])
+        ),
+        half_done=bool(operations)
+        or any(item.get("pendingReplacement") or item.get("delete") for item in resources),
+    )
+
+
+def managed(resource: Resource) -> Managed:
+    """One resource of the state as the Kubernetes object that it stands for."""
+    inputs: Mapping[str, Any] = resource.get("inputs") or {}
+    metadata = as_mapping(inputs.get("metadata"))
+    return Managed(
+        urn=str(resource["urn"]),
+        api_version=str(inputs.get("apiVersion", "")),
+        kind=str(inputs.get("kind", "")),
+        name=str(metadata.get("name", "")),
+        namespace=str(metadata.get("namespace", "")),
+        protected=bool(resource.get("protect")),
+        labels=cast("Mapping[str, str]", as_mapping(metadata.get("labels"))),
+        created=str(resource.get("created", "")),
+    )
+
+
+def _is_object(resource: Resource) -> bool:
+    return str(resource.get("type", "")).startswith("kubernetes:") and bool(
+        as_mapping(resource.get("inputs")).get("kind")
+    )
+
+
+def _record(resources: list[Resource]) -> Mapping[str, Any] | None:
+    for item in resources:
+        if item["type"] == RECORD and str(item["urn"]).endswith("::blueprint"):
+            return as_mapping(
+                as_mapping(item.get("outputs")).get("output") or as_mapping(item.get("inputs")).get("input")
+            )
+    return None
