@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from blueprints.document import Where
+from blueprints.document import Where, child
 from blueprints.schema import Schema, schema
 
 
@@ -16,8 +16,8 @@ def step(node: Schema, key: str | int) -> Schema:
     """The schema of what `key` holds in a part of schema `node`; empty where there is no such key."""
     if isinstance(key, int):
         return expand(node.get("items", {}))
-    inner = node.get("properties", {}).get(key) or node.get("additionalProperties")
-    return expand(inner) if isinstance(inner, dict) else {}
+    inner: Schema = node.get("properties", {}).get(key) or node.get("additionalProperties") or {}
+    return expand(inner)
 
 
 def expand(node: Schema) -> Schema:
@@ -37,7 +37,7 @@ def modes(node: Schema) -> dict[str, Schema]:
 
 def chosen(node: Schema, data: Any) -> Schema:
     """The schema of the mode that `data` chooses; `node` itself where there is no choice."""
-    mode = data.get("mode") if isinstance(data, dict) else None
+    mode = child(data, "mode")
     return modes(node).get(mode, node) if isinstance(mode, str) else node
 
 
@@ -50,21 +50,14 @@ def node_at(where: Where, data: Any) -> Schema:
     return node
 
 
-def child(data: Any, key: str | int) -> Any:
-    """What `data` holds under `key`; None where it holds nothing there."""
-    if isinstance(data, dict):
-        return data.get(key)
-    if isinstance(data, list) and isinstance(key, int) and key < len(data):
-        return data[key]
-    return None
-
-
 def where_of(location: Sequence[str | int], data: Any) -> tuple[Where, bool]:
     """pydantic's location of an error as a place of the file, and whether it is the key that is wrong.
 
     pydantic puts the chosen mode (`database`, `external`, `host`) and `[key]` among the keys.
     """
-    node, where, on_key = schema(), (), False
+    node = schema()
+    where: Where = ()
+    on_key = False
     remaining = list(location)
     while remaining:
         if modes(node):

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from blueprints import refusals, rules, words
-from blueprints.document import Document, Where, path_text, read
-from blueprints.guide import child
+from blueprints.document import Document, Where, child, mapping, path_text, sequence
+from blueprints.files import read
 from blueprints.model import Blueprint
 from blueprints.phases import DEFAULTS, Phase
 from blueprints.problems import BlueprintError, Problem
@@ -92,8 +92,9 @@ def _cut(data: dict[str, Any], where: Where) -> bool:
         holder: Any = data
         for key in where[:-1]:
             holder = child(holder, key)
-        if isinstance(holder, dict) and where[-1] in holder:
-            del holder[where[-1]]
+        inside = mapping(holder)
+        if inside is not None and where[-1] in inside:
+            del inside[str(where[-1])]
             return True
         where = where[:-1]
     return False
@@ -104,28 +105,25 @@ def merge(data: Any, defaults: Any) -> Any:
 
     A part with a mode takes defaults only of that mode.
     """
-    if not isinstance(data, dict) or not isinstance(defaults, dict):
+    given, standard = mapping(data), mapping(defaults)
+    if given is None or standard is None:
         return data
-    if "mode" in defaults and data.get("mode", defaults["mode"]) != defaults["mode"]:
-        return data
-    merged = {key: merge(value, defaults.get(key, defaults.get("*"))) for key, value in data.items()}
-    for key, value in defaults.items():
-        entries = isinstance(value, dict) and "*" in value
-        if key != "*" and key not in data and not entries:
+    if given.get("mode", standard.get("mode")) != standard.get("mode"):
+        return given
+    merged = {key: merge(value, standard.get(key, standard.get("*"))) for key, value in given.items()}
+    for key, value in standard.items():
+        if key != "*" and key not in given and "*" not in (mapping(value) or ()):
             merged[key] = copy.deepcopy(value)
     return merged
 
 
 def leaves(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
     """Every single value of plain data, with its place; an empty map or list counts as one."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from leaves(inner, (*where, key))
-    elif isinstance(value, list) and value:
-        for index, inner in enumerate(value):
-            yield from leaves(inner, (*where, index))
-    else:
+    inside, items = mapping(value), sequence(value)
+    if not inside and not items:
         yield where, value
+    for key, inner in (inside or dict(enumerate(items or ()))).items():
+        yield from leaves(inner, (*where, key))
 
 
 def _sources(blueprint: Blueprint, document: Document, name: str) -> dict[str, str]:

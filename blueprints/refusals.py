@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from blueprints.document import Document
+from blueprints.document import Document, child
 from blueprints.phases import BUILT_PHASES, CAPABILITIES, MODES, Capability, Mode, Phase
 
 _PLACEHOLDER = re.compile(
@@ -52,8 +52,7 @@ def refuse_unbuilt(document: Document) -> dict[str, Any]:
         if capability.key in document.data:
             _refuse(document, (capability.key,), capability, phase)
     for mode in MODES:
-        part = document.data.get(mode.part)
-        if isinstance(part, dict) and part.get("mode") == mode.mode:
+        if child(document.data.get(mode.part), "mode") == mode.mode:
             _refuse(document, (mode.part, "mode"), mode, phase)
     unusable = {where[0] for where in document.refused if where[-1] == "mode" or len(where) == 1}
     return {

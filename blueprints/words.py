@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from blueprints.document import Document, Where, kind, path_text
-from blueprints.guide import child, chosen, modes, node_at, summary, where_of
+from blueprints.document import Document, Where, child, kind, path_text
+from blueprints.guide import chosen, modes, node_at, summary, where_of
 from blueprints.phases import CAPABILITIES
 from blueprints.schema import Schema
 

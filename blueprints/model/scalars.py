@@ -19,9 +19,9 @@ _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$"
 _QUANTITY_WORDS = "a Kubernetes quantity, such as 500m, 2 or 20Gi"
 
 
-def text(pattern: str, words: str, **bounds: int) -> Any:
+def text(pattern: str, words: str, max_length: int | None = None) -> Any:
     """A field of text that matches `pattern`, which `words` says to people."""
-    return Field(pattern=pattern, json_schema_extra={"patternErrorMessage": words}, **bounds)
+    return Field(pattern=pattern, max_length=max_length, json_schema_extra={"patternErrorMessage": words})
 
 
 def _number_as_text(value: Any) -> Any:
