@@ -29,7 +29,7 @@ SANDBOX_CLUSTER = "ziggurat-sandbox"
 
 
 def run() -> None:
-    """The whole program, from the stack's configuration. Raises pulumi.RunError, which Pulumi prints as is."""
+    """The whole program, from the stack's configuration; pulumi.RunError says what is wrong with that."""
     config = pulumi.Config("ziggurat")
     loaded = _load(config.get("blueprint"))
     root_secret = pulumi.runtime.get_config("ziggurat:rootSecret")
@@ -37,7 +37,7 @@ def run() -> None:
         raise pulumi.RunError(
             "the stack has no root secret, from which every credential is derived\n"
             "  where: configuration key ziggurat:rootSecret\n"
-            '  to do: pulumi config set --secret rootSecret "$(openssl rand -base64 32)", and keep a copy of it'
+            '  to do: pulumi config set --secret rootSecret "$(openssl rand -base64 32)", and keep a copy'
         )
     build(loaded, root_secret, *_target(loaded, config))
 
@@ -50,10 +50,19 @@ def _load(path: str | None) -> Loaded:
             "  to do: pulumi config set blueprint blueprints/starter.yaml"
         )
     try:
-        return load(Path(pulumi.get_root_directory()) / path)
+        return load(_project_folder() / path)
     except BlueprintError as error:
         count = len(error.problems)
         raise pulumi.RunError(f"{path}: {count} problem{'s'[: count != 1]}\n{error}") from None
+
+
+def _project_folder() -> Path:
+    """The folder of Pulumi.yaml. A language host older than 3.90 does not tell it; it lies above the program."""
+    told: str | None = pulumi.get_root_directory()
+    if told:
+        return Path(told)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), here)
 
 
 def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | None]:
@@ -67,10 +76,10 @@ def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | No
         return kubeconfig or beside, context or cluster.context
     if not kubeconfig:
         raise pulumi.RunError(
-            "the blueprint names no cluster, so it is for the sandbox, and the stack does not say where that is\n"
+            "the blueprint names no cluster, so it is for the sandbox, and the stack does not say which\n"
             f"  where: {loaded.path}: cluster; configuration key ziggurat:kubeconfig\n"
-            "  to do: ziggurat up, which knows its sandbox; or pulumi config set kubeconfig FILE (`ziggurat sandbox"
-            " status` names it); or name a cluster: `cluster: {context: NAME}`"
+            "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig FILE` with the file that\n"
+            "         `ziggurat sandbox status` names; or name a cluster: `cluster: {context: NAME}`"
         )
     return kubeconfig, context
 
@@ -88,7 +97,7 @@ def build(loaded: Loaded, root_secret: str, kubeconfig: str | None, context: str
         raise pulumi.RunError(
             f"{error}\n"
             "  where: configuration key ziggurat:rootSecret\n"
-            "  to do: set the one that the platform was made with; a new platform takes base64 of 32 random bytes"
+            "  to do: set the one that the platform was made with; for a new one, base64 of 32 random bytes"
         ) from None
     provider = kubernetes_provider(
         cluster_identifier=f"context/{context}" if blueprint.cluster else SANDBOX_CLUSTER,
