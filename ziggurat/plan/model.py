@@ -55,6 +55,8 @@ class PlannedObject:
     """Whether it holds data, so that no run replaces or deletes it unless the user names it."""
     parent: str
     dependencies: tuple[str, ...]
+    provider: str = ""
+    """The URN of the provider that manages it; empty would mean an ambient one."""
 
     @property
     def label(self) -> str:

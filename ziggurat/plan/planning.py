@@ -105,6 +105,7 @@ def _object(resource: Registered) -> PlannedObject:
         protected=resource.protected,
         parent=resource.parent,
         dependencies=resource.dependencies,
+        provider=resource.provider,
     )
 
 

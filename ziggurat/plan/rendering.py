@@ -42,8 +42,8 @@ _HEADER = "# Rendered by `ziggurat render`: change the blueprint and render agai
 _SECRETS_HEADER = """\
 # The Secrets that the platform needs. Ziggurat renders no secret values, so none is in this folder.
 # Make each Secret by what your GitOps setup has for it (External Secrets, Sealed Secrets, SOPS), under the
-# name, with the type, labels and keys that are listed here. Passwords are the same wherever two Secrets
-# hold one for the same account. kustomization.yaml leaves this file out.
+# name, with the type, the labels, the secret keys and the other values that are listed here. A platform that
+# `ziggurat up` made holds Secrets whose values fit together. kustomization.yaml leaves this file out.
 """
 
 
@@ -80,13 +80,14 @@ def secret_reference(planned: PlannedObject) -> dict[str, Any]:
     """What one must know to make a Secret by other means: all but its values."""
     manifest = planned.manifest
     metadata = manifest.get("metadata", {})
-    keys = {*manifest.get("data", ()), *manifest.get("stringData", ())}
+    values: dict[str, Any] = {**manifest.get("data", {}), **manifest.get("stringData", {})}
     return {
         "namespace": planned.namespace,
         "name": planned.object_name,
         "type": manifest.get("type", "Opaque"),
         "labels": metadata.get("labels", {}),
-        "keys": sorted(keys),
+        "secretKeys": sorted(key for key, value in values.items() if value == MASK),
+        "values": {key: value for key, value in sorted(values.items()) if value != MASK},
     }
 
 

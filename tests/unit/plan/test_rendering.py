@@ -49,7 +49,13 @@ def test_files_hold_the_planned_objects(plan):
 
 def test_secrets_are_references(plan):
     files = render_files(plan)
-    reference = {"name": "login", "type": "Opaque", "labels": {}, "keys": ["password", "user"]}
+    reference = {
+        "name": "login",
+        "type": "Opaque",
+        "labels": {},
+        "secretKeys": ["password", "user"],
+        "values": {},
+    }
     assert yaml.safe_load(files["secrets.yaml"])["secrets"] == [
         {"namespace": "inner0", **reference},
         {"namespace": "outer", **reference},
