@@ -260,22 +260,15 @@ def _equip(
     place: Place, tools: Mapping[str, Located], pools: Mapping[str, GpuNodes], progress: Progress
 ) -> None:
     """Brings nodes and StorageClass in line with what the sandbox should have."""
-    wanted = objects.nodes(pools, tools["kube-apiserver"].version)
+    wanted = {
+        node["metadata"]["name"]: node for node in objects.nodes(pools, tools["kube-apiserver"].version)
+    }
     present = _present_nodes(place)
-    stale = [
-        node["metadata"]["name"]
-        for node in wanted
-        if present.get(node["metadata"]["name"], "")
-        not in ("", node["metadata"]["annotations"][objects.DIGEST])
-    ]
-    missing = [
-        node
-        for node in wanted
-        if node["metadata"]["name"] in stale or node["metadata"]["name"] not in present
-    ]
+    stale = [name for name, digest in present.items() if digest and digest != _digest_of(wanted.get(name))]
+    missing = [node for name, node in wanted.items() if name in stale or name not in present]
     if stale:
         _kubectl(place, ["delete", "node", *stale])
-    if missing or not present:
+    if missing:
         with progress.step(f"making {len(missing)} nodes"):
             items = {"apiVersion": "v1", "kind": "List", "items": [objects.storage_class(), *missing]}
             _kubectl(place, ["apply", "-f", "-"], json.dumps(items))
@@ -283,11 +276,15 @@ def _equip(
             _kubectl(place, ["wait", "--for=condition=Ready", "--timeout=60s", *names])
 
 
+def _digest_of(node: Mapping[str, Any] | None) -> str:
+    return node["metadata"]["annotations"][objects.DIGEST] if node else ""
+
+
 def _present_nodes(place: Place) -> dict[str, str]:
-    """The nodes that there are, with what each was made of."""
+    """The nodes that there are, with what each was made of; empty for one that is not ours."""
     listed = json.loads(_kubectl(place, ["get", "nodes", "-o", "json"]))
     return {
-        node["metadata"]["name"]: node["metadata"].get("annotations", {}).get(objects.DIGEST, "unknown")
+        node["metadata"]["name"]: node["metadata"].get("annotations", {}).get(objects.DIGEST, "")
         for node in listed["items"]
     }
 

@@ -6,7 +6,6 @@ The engine looks for exactly the version that the installed Python package `pulu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,10 +14,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from standin.install import install, is_stand_in, script_text
 from ziggurat.errors import ToolError
 from ziggurat.progress import Progress
 from ziggurat.settings import Settings
@@ -33,8 +33,6 @@ MINIMUM = "4.32.0"
 
 _OFFICIAL = "official.json"
 """In a plugin folder of ours: it holds Pulumi's plugin, and this is where it came from."""
-_STAND_IN = "stand-in.json"
-"""In a plugin folder of ours: it holds the stand-in, made of this."""
 
 
 def plugin_version() -> str:
@@ -64,7 +62,7 @@ def users_plugin(settings: Settings, version: str) -> Located | None:
     """Pulumi's plugin in the user's own PULUMI_HOME; None where it is missing or half installed."""
     folder = plugin_folder(settings.pulumi_home, version)
     half = folder.with_name(folder.name + ".partial").exists()  # how the engine marks it
-    if half or folder.is_symlink() or not os.access(folder / NAME, os.X_OK) or _is_stand_in(folder / NAME):
+    if half or folder.is_symlink() or not os.access(folder / NAME, os.X_OK) or is_stand_in(folder / NAME):
         return None
     return Located(NAME, folder / NAME, version, "pulumi-home")
 
@@ -74,9 +72,10 @@ def own_plugin(settings: Settings, version: str) -> Located | None:
     folder = plugin_folder(own_home(settings), version)
     if not os.access(folder / NAME, os.X_OK):
         return None
+    if is_stand_in(folder / NAME):
+        return Located(NAME, folder / NAME, version, "stand-in")
     official = _read(folder / _OFFICIAL)
-    source: Source = "stand-in" if official is None else official["source"]
-    return Located(NAME, folder / NAME, version, source)
+    return Located(NAME, folder / NAME, version, official["source"]) if official else None
 
 
 def ensure_own_plugin(
@@ -204,33 +203,15 @@ def _install_official(
 
 
 def _stand_in(settings: Settings, version: str, progress: Progress) -> Located:
-    """Writes the stand-in, unless the one that is there is made of the same code for the same Python."""
+    """Writes the stand-in, unless the one that is there is for this Python and this code."""
     target = plugin_folder(own_home(settings), version)
-    wanted = {"python": sys.executable, "code": _stand_in_digest()}
-    if not os.access(target / NAME, os.X_OK) or _read(target / _STAND_IN) != wanted:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        installer: Any = import_module("standin.install")
-        installer.install(target.parent, version, Path(sys.executable))
-        (target / _STAND_IN).write_text(json.dumps(wanted))
+    python = Path(sys.executable)
+    if not is_stand_in(target / NAME) or (target / NAME).read_text() != script_text(version, python):
+        install(target.parent, version, python)
     progress.note(
-        "the sandbox uses Ziggurat's stand-in for Pulumi's Kubernetes plugin, which cannot be had here"
-        " (docs/standin.md)"
+        "Pulumi's Kubernetes plugin cannot be had here: Ziggurat's stand-in serves (docs/stand-in.md)"
     )
     return Located(NAME, target / NAME, version, "stand-in")
-
-
-def _stand_in_digest() -> str:
-    package: Any = import_module("standin")
-    digest = hashlib.sha256()
-    for file in sorted(Path(package.__file__).parent.glob("**/*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def _is_stand_in(program: Path) -> bool:
-    """Whether a plugin is a script: Pulumi's own is a compiled program."""
-    with program.open("rb") as file:
-        return file.read(2) == b"#!"
 
 
 def _read(file: Path) -> Any:
