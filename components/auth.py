@@ -95,7 +95,7 @@ class AuthArgs:
 
 
 class Auth(pulumi.ComponentResource):
-    """A workspace per team, the accounts that the blueprint names, their client Secrets, and the login page."""
+    """A workspace per team, the accounts that the blueprint names, their client Secrets, the login page."""
 
     accounts: pulumi.Output[dict[str, dict[str, str]]]
     """The role of each account in each team: {user: {team: role}}."""
@@ -151,8 +151,8 @@ class Auth(pulumi.ComponentResource):
 def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
     """What a client of `user` in `team` exports.
 
-    MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD: MLflow's clients would fetch artifacts from the store itself, which
-    no team reaches; `false` makes them ask the server, which checks whose they are.
+    MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD: MLflow's clients would fetch artifacts from the store itself,
+    which no team reaches; `false` makes them ask the server, which checks whose they are.
     """
     return configuration.secret(
         team_app(args.tracking.platform, team),
@@ -222,10 +222,10 @@ def proxy_flags(args: AuthArgs, oidc: OidcAuth) -> Sequence[str]:
         "--cookie-samesite=lax",
         "--cookie-name=__Host-ziggurat",
         "--cookie-refresh=5m",
-        "--reverse-proxy=true",
-        # Machines log in at MLflow itself, by password or by a token of the same issuer.
-        "--skip-jwt-bearer-tokens=true",
-        "--api-route=^/(api|ajax-api)/",
+        # Browsers use /ajax-api/, programs /api/: those log in at MLflow itself, by password or token.
+        "--skip-auth-route=^/api/",
+        "--skip-auth-strip-headers=false",
+        "--api-route=^/ajax-api/",
         "--silence-ping-logging=true",
     ]
 

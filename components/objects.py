@@ -1,4 +1,4 @@
-"""Registration of Kubernetes objects: manifests are plain data, and this is the one place that registers them.
+"""Registration of Kubernetes objects: manifests are plain data, and here alone they are registered.
 
 Objects are registered by their raw type token instead of through the typed classes of
 `pulumi_kubernetes`: a fraction of the time for each, and no 350 ms import (measured, docs/decisions.md). The

@@ -67,8 +67,11 @@ def allowed_hosts(app: App, host: str | None) -> list[str]:
 
 
 def auth_config(database_uri: str, function: str) -> str:
-    """MLflow's basic-auth settings: nobody has what no role gives. Successful logins are remembered for half
-    a minute, as hashing a password at each request costs tens of milliseconds of CPU."""
+    """MLflow's basic-auth settings: nobody has what no role gives.
+
+    Successful logins are remembered for half a minute, as hashing a password at each request costs tens of
+    milliseconds of CPU; so long may a password that was changed still be taken.
+    """
     settings = {
         "default_permission": "NO_PERMISSIONS",
         "grant_default_workspace_access": "false",

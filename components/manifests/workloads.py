@@ -164,7 +164,7 @@ def pod_template(
                 "runAsUser": user,
                 "runAsGroup": user,
                 "fsGroup": user,
-                # `Always` sets PostgreSQL's data folder to 2770 at each mount, with which it refuses to start.
+                # `Always` sets PostgreSQL's data folder to 2770 at each mount: it refuses to start so.
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },

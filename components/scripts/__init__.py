@@ -12,4 +12,4 @@ from importlib.resources import files
 @cache
 def script(name: str) -> str:
     """The text of one of them."""
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    return (files(__name__) / name).read_text(encoding="utf-8")

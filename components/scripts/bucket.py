@@ -1,6 +1,8 @@
+# pyright: basic, reportMissingImports=false
+# Runs in MLflow's image.
 """Makes a bucket where it is missing. Usage: bucket.py NAME
 
-Runs in MLflow's image (boto3); the endpoint is in MLFLOW_S3_ENDPOINT_URL, the keys are in AWS's variables.
+The endpoint is in MLFLOW_S3_ENDPOINT_URL, the keys are in AWS's variables.
 """
 
 import os

@@ -1,3 +1,5 @@
+# pyright: basic, reportMissingImports=false
+# Runs in MLflow's image.
 """Brings the database to this MLflow's schemas, and the administrator to its password.
 
 The database is at MLFLOW_BACKEND_STORE_URI; user and password are libpq's (PGUSER, PGPASSWORD). The
@@ -11,7 +13,7 @@ import sys
 
 
 def upgrade(uri):
-    """The tracking schema and the schema of the accounts share the database; each has its own version table."""
+    """The schemas of tracking and of accounts share the database; each has its own version table."""
     subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri], check=True)
     subprocess.run([sys.executable, "-m", "mlflow.server.auth", "db", "upgrade", "--url", uri], check=True)
 
