@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -116,3 +117,12 @@ def child(data: object, key: str | int) -> Any:
     if items is not None and isinstance(key, int) and key < len(items):
         return items[key]
     return None
+
+
+def leaves(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
+    """Every single value of plain data, with its place; an empty map or list counts as one."""
+    inside, items = mapping(value), sequence(value)
+    if not inside and not items:
+        yield where, value
+    for key, inner in (inside or dict(enumerate(items or ()))).items():
+        yield from leaves(inner, (*where, key))

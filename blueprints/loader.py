@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from blueprints import refusals, rules, words
-from blueprints.document import Document, Where, child, mapping, path_text, sequence
+from blueprints.document import Document, Where, child, leaves, mapping, path_text
 from blueprints.files import read
 from blueprints.model import Blueprint
 from blueprints.phases import DEFAULTS, Phase
+from blueprints.plain_yaml import parse
 from blueprints.problems import BlueprintError, Problem
 
 
@@ -42,17 +42,28 @@ def load(path: Path | str) -> Loaded:
 
     Raises BlueprintError with all that is wrong with it, in the file's order.
     """
-    path = Path(path)
-    document = read(path)
+    return _load(read(Path(path)), Path(path))
+
+
+def loads(text: str, path: Path | str) -> Loaded:
+    """The blueprint that a file with this text would hold; `path` is what its problems call it.
+
+    Raises BlueprintError as `load` does.
+    """
+    return _load(parse(text, str(path)), Path(path))
+
+
+def plain(blueprint: Blueprint) -> dict[str, Any]:
+    """A blueprint as plain data, with the keys of the file; what is left out or empty is not there."""
+    dumped = blueprint.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {key: value for key, value in dumped.items() if value != {}}
+
+
+def _load(document: Document, path: Path) -> Loaded:
     blueprint, warnings = _check(document)
     if document.problems or blueprint is None:
         raise BlueprintError(tuple(dict.fromkeys(document.problems)))
     return Loaded(blueprint, path, _sources(blueprint, document, path.name), warnings)
-
-
-def plain(blueprint: Blueprint) -> dict[str, Any]:
-    """A blueprint as plain data, with the keys of the file; what is left out is not there."""
-    return blueprint.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _check(document: Document) -> tuple[Blueprint | None, tuple[Problem, ...]]:
@@ -115,15 +126,6 @@ def merge(data: Any, defaults: Any) -> Any:
         if key != "*" and key not in given and "*" not in (mapping(value) or ()):
             merged[key] = copy.deepcopy(value)
     return merged
-
-
-def leaves(value: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
-    """Every single value of plain data, with its place; an empty map or list counts as one."""
-    inside, items = mapping(value), sequence(value)
-    if not inside and not items:
-        yield where, value
-    for key, inner in (inside or dict(enumerate(items or ()))).items():
-        yield from leaves(inner, (*where, key))
 
 
 def _sources(blueprint: Blueprint, document: Document, name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -31,7 +31,7 @@ def parse(text: str, file: str) -> Document:
     document = Document(file)
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _Builder(document, yaml.parse(text, Loader=loader)).build()
+        _Builder(document, cast("Iterator[Any]", yaml.parse(text, Loader=loader))).build()
     except yaml.MarkedYAMLError as error:
         _refuse_syntax(document, error, text)
     return document

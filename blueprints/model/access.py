@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import HttpsUrl, ObjectName, UserName
+from blueprints.model.scalars import GroupName, HttpsUrl, ObjectName, UserName
 
 
 class ClientSecretRef(Part):
@@ -23,6 +23,7 @@ class BasicAuth(Part):
     """MLflow's own accounts and passwords, derived from the stack's root secret."""
 
     mode: Literal["basic"] = "basic"
+    """MLflow's own accounts."""
     admin: UserName = "admin"
     """The name of the platform's administrator in MLflow."""
 
@@ -31,6 +32,7 @@ class OidcAuth(Part):
     """An OpenID Connect issuer that you bring; the accounts of teams go on working for machines."""
 
     mode: Literal["oidc"]
+    """You bring an OpenID Connect issuer."""
     issuer: HttpsUrl
     """The issuer's URL, exactly as its discovery document gives it."""
     client_id: str = Field(default="ziggurat", min_length=1)
@@ -41,7 +43,7 @@ class OidcAuth(Part):
     """The claim that names the user in MLflow."""
     groups_claim: str = Field(default="groups", min_length=1)
     """The claim that lists the user's groups, which `teams.<team>.groups` are matched with."""
-    admin_groups: tuple[str, ...] = ()
+    admin_groups: tuple[GroupName, ...] = ()
     """Groups whose members administer the platform in MLflow; empty means only the derived account does."""
     admin: UserName = "admin"
     """The name of the platform's own administrator account in MLflow."""
@@ -51,6 +53,7 @@ class EmbeddedAuth(Part):
     """Dex run by Ziggurat as the issuer."""
 
     mode: Literal["embedded"]
+    """Ziggurat runs Dex."""
 
 
 Auth = Annotated[BasicAuth | OidcAuth | EmbeddedAuth, Field(discriminator="mode")]

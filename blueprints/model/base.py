@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
+
+IMMUTABLE: dict[str, JsonValue] = {"x-immutable": True}
+"""Marks a field whose value cannot change once the platform runs: what it names would be left behind."""
+
+GROW_ONLY: dict[str, JsonValue] = {"x-grow-only": True}
+"""Marks the size of a volume: Kubernetes lets a claim grow, never shrink."""
 
 
 class Part(BaseModel):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from blueprints.model.access import Auth, BasicAuth
-from blueprints.model.base import Part
+from blueprints.model.base import IMMUTABLE, Part
 from blueprints.model.later import (
     Admission,
     Backup,
@@ -22,7 +22,7 @@ from blueprints.model.later import (
     Training,
     Tuning,
 )
-from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
+from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName, text
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -63,10 +63,19 @@ class Tracking(Part):
     """What each server asks for: by default enough for two workers."""
 
 
+Registry = Annotated[
+    str,
+    text(
+        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]([a-z0-9._/-]*[a-z0-9])?)?$",
+        "a registry and, if it has one, a path, such as registry.acme.dev:5000/mirror; no scheme",
+    ),
+]
+
+
 class Images(Part):
     """Where container images come from."""
 
-    registry: str | None = Field(default=None, pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?$")
+    registry: Registry | None = None
     """A mirror that holds every image under its own repository path; left out, the makers' registries."""
     pull_secret: ObjectName | None = None
     """A Secret of type `kubernetes.io/dockerconfigjson` in each namespace; left out, pulls are anonymous."""
@@ -77,7 +86,7 @@ class Blueprint(Part):
 
     api_version: Literal["ziggurat/v1"]
     """The version of this language."""
-    name: Label
+    name: Label = Field(json_schema_extra=IMMUTABLE)
     """The platform's name; it is the prefix of its namespaces and cannot be changed later."""
     phase: Phase
     """How mature the organisation's practice is; it says what may be asked for and what the defaults are."""
@@ -86,20 +95,37 @@ class Blueprint(Part):
     teams: dict[Label, Team] = Field(min_length=1)
     """Teams by name."""
     tracking: Tracking = Field(default_factory=Tracking)
+    """The MLflow tracking server and model registry."""
     database: Database = Field(default_factory=EmbeddedDatabase)
+    """Where MLflow keeps runs, models and accounts."""
     artifacts: Artifacts = Field(default_factory=EmbeddedArtifacts)
+    """Where models, artifacts and files are kept."""
     auth: Auth = Field(default_factory=BasicAuth)
+    """Who gets in, and how."""
     images: Images = Field(default_factory=Images)
+    """Where container images come from."""
 
     backup: Backup | None = None
+    """Regular backups of the database and the artifacts; left out, none."""
     gateway: Gateway | None = None
+    """The gateway in front of every host name; left out, none."""
     monitoring: Monitoring | None = None
+    """Metrics, alerts and dashboards; left out, none."""
     projects: dict[Label, Project] = Field(default_factory=dict[str, Project])
+    """MLflow Projects that run on a schedule or on request, by name."""
     queues: Queues | None = None
+    """Kueue queues, one for each team; left out, none."""
     gpu_pools: dict[Label, GpuPool] = Field(default_factory=dict[str, GpuPool])
+    """Nodes with GPUs, by name of the pool."""
     pipelines: Pipelines | None = None
+    """Kubeflow Pipelines; left out, none."""
     training: Training | None = None
+    """Kubeflow Trainer; left out, none."""
     tuning: Tuning | None = None
+    """Katib; left out, none."""
     serving: Serving | None = None
+    """KServe; left out, none."""
     notebooks: Notebooks | None = None
+    """Notebooks; left out, none."""
     admission: Admission | None = None
+    """Admission policies; left out, none."""

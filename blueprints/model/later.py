@@ -73,7 +73,9 @@ class Nodes(Part):
     """How many nodes a pool has."""
 
     min: int = Field(default=0, ge=0)
+    """The fewest."""
     max: int = Field(ge=1)
+    """The most."""
 
 
 class GpuPool(Part):

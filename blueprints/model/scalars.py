@@ -108,5 +108,8 @@ Cron = Annotated[
 ]
 """When something runs, in UTC."""
 
+GroupName = Annotated[str, Field(min_length=1, max_length=256)]
+"""A group, as the OIDC issuer's tokens spell it."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""

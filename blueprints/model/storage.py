@@ -6,8 +6,44 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from blueprints.model.base import Part
-from blueprints.model.scalars import Label, ObjectName, Port, Server, Storage
+from blueprints.model.base import GROW_ONLY, IMMUTABLE, Part
+from blueprints.model.scalars import Label, ObjectName, Port, Server, Storage, text
+
+BucketName = Annotated[
+    str,
+    text(
+        r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        "a bucket's name: 3 to 63 lower case letters, digits, dashes and dots",
+    ),
+]
+GcsBucketName = Annotated[
+    str,
+    text(
+        r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$",
+        "a bucket's name: 3 to 222 lower case letters, digits, dashes, dots and underscores",
+    ),
+]
+StoreUrl = Annotated[str, text(r"^https?://[^\s/]+$", "an http or https URL without a path")]
+RoleArn = Annotated[
+    str,
+    text(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", "the ARN of a role: arn:aws:iam::<account>:role/<name>"),
+]
+GoogleServiceAccount = Annotated[
+    str,
+    text(
+        r"^[a-z0-9-]+@[a-z0-9-]+\.iam\.gserviceaccount\.com$",
+        "the address of a service account: <name>@<project>.iam.gserviceaccount.com",
+    ),
+]
+StorageAccount = Annotated[str, text(r"^[a-z0-9]{3,24}$", "3 to 24 lower case letters and digits")]
+ContainerName = Annotated[
+    str,
+    text(r"^[a-z0-9](-?[a-z0-9]){2,62}$", "3 to 63 lower case letters, digits and single dashes"),
+]
+ClientId = Annotated[
+    str,
+    text(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", "a UUID, as Microsoft Entra shows it"),
+]
 
 
 class SecretRef(Part):
@@ -20,20 +56,22 @@ class SecretRef(Part):
 class EmbeddedDatabase(Part):
     """PostgreSQL run by Ziggurat: one instance on one volume."""
 
-    mode: Literal["embedded"] = "embedded"
-    storage: Storage = "10Gi"
+    mode: Literal["embedded"] = Field(default="embedded", json_schema_extra=IMMUTABLE)
+    """Ziggurat runs PostgreSQL."""
+    storage: Storage = Field(default="10Gi", json_schema_extra=GROW_ONLY)
     """The size of its volume; it may grow later, never shrink."""
-    storage_class: ObjectName | None = None
+    storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
     """The StorageClass of its volume; left out, the cluster's default."""
 
 
 class HighlyAvailableDatabase(Part):
     """PostgreSQL as a CloudNativePG cluster."""
 
-    mode: Literal["highlyAvailable"]
-    storage: Storage = "20Gi"
+    mode: Literal["highlyAvailable"] = Field(json_schema_extra=IMMUTABLE)
+    """Ziggurat runs a PostgreSQL cluster."""
+    storage: Storage = Field(default="20Gi", json_schema_extra=GROW_ONLY)
     """The size of each instance's volume."""
-    storage_class: ObjectName | None = None
+    storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
     """The StorageClass of the volumes; left out, the cluster's default."""
     instances: int = Field(default=3, ge=2, le=9)
     """PostgreSQL instances, one of them primary."""
@@ -42,11 +80,13 @@ class HighlyAvailableDatabase(Part):
 class ExternalDatabase(Part):
     """A PostgreSQL server that you bring."""
 
-    mode: Literal["external"]
+    mode: Literal["external"] = Field(json_schema_extra=IMMUTABLE)
+    """You bring a PostgreSQL server."""
     host: Server
     """The server's host name or address."""
     port: Port = 5432
-    database: str = Field(default="mlflow", min_length=1, max_length=63)
+    """The server's port."""
+    database: str = Field(default="mlflow", min_length=1, max_length=63, json_schema_extra=IMMUTABLE)
     """The name of the database; it must exist, and its user must own it."""
     secret: SecretRef
     """The Secret with the keys `username` and `password` (type `kubernetes.io/basic-auth` fits)."""
@@ -62,38 +102,42 @@ Database = Annotated[
 class EmbeddedArtifacts(Part):
     """A SeaweedFS bucket run by Ziggurat: one server on one volume."""
 
-    mode: Literal["embedded"] = "embedded"
-    bucket: Label = "artifacts"
+    mode: Literal["embedded"] = Field(default="embedded", json_schema_extra=IMMUTABLE)
+    """Ziggurat runs a bucket."""
+    bucket: Label = Field(default="artifacts", json_schema_extra=IMMUTABLE)
     """The name of the bucket."""
-    storage: Storage = "20Gi"
+    storage: Storage = Field(default="20Gi", json_schema_extra=GROW_ONLY)
     """The size of its volume; it may grow later, never shrink."""
-    storage_class: ObjectName | None = None
+    storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
     """The StorageClass of its volume; left out, the cluster's default."""
 
 
 class S3Artifacts(Part):
     """A bucket that speaks S3, which you bring."""
 
-    mode: Literal["s3"]
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    mode: Literal["s3"] = Field(json_schema_extra=IMMUTABLE)
+    """You bring a bucket that speaks S3."""
+    bucket: BucketName = Field(json_schema_extra=IMMUTABLE)
+    """The bucket's name; it must exist."""
     region: str = Field(default="us-east-1", min_length=1)
-    endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+$")
+    """The bucket's region; stores other than AWS mostly take any."""
+    endpoint: StoreUrl | None = None
     """The store's URL where it is not AWS; left out, AWS."""
     secret: SecretRef | None = None
     """The Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; left out, `roleArn` or
     EKS Pod Identity gives the pods their identity."""
-    role_arn: str | None = Field(default=None, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")
+    role_arn: RoleArn | None = None
     """The IAM role that the tracking server's ServiceAccount takes on (IRSA)."""
 
 
 class GcsArtifacts(Part):
     """A Google Cloud Storage bucket, which you bring."""
 
-    mode: Literal["gcs"]
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
-    service_account: str | None = Field(
-        default=None, pattern=r"^[a-z0-9-]+@[a-z0-9-]+\.iam\.gserviceaccount\.com$"
-    )
+    mode: Literal["gcs"] = Field(json_schema_extra=IMMUTABLE)
+    """You bring a Google Cloud Storage bucket."""
+    bucket: GcsBucketName = Field(json_schema_extra=IMMUTABLE)
+    """The bucket's name; it must exist."""
+    service_account: GoogleServiceAccount | None = None
     """The Google service account of Workload Identity; left out, the Secret or a direct principal binding."""
     secret: SecretRef | None = None
     """The Secret with the key `key.json` (a service account key); left out, Workload Identity."""
@@ -102,10 +146,13 @@ class GcsArtifacts(Part):
 class AzureArtifacts(Part):
     """An Azure Blob Storage container, which you bring."""
 
-    mode: Literal["azure"]
-    storage_account: str = Field(pattern=r"^[a-z0-9]{3,24}$")
-    container: str = Field(pattern=r"^[a-z0-9](-?[a-z0-9]){2,62}$")
-    client_id: str | None = Field(default=None, pattern=r"^[0-9a-fA-F-]{36}$")
+    mode: Literal["azure"] = Field(json_schema_extra=IMMUTABLE)
+    """You bring an Azure Blob Storage container."""
+    storage_account: StorageAccount = Field(json_schema_extra=IMMUTABLE)
+    """The storage account's name."""
+    container: ContainerName = Field(json_schema_extra=IMMUTABLE)
+    """The container's name; it must exist."""
+    client_id: ClientId | None = None
     """The client id of the workload identity; left out, the Secret."""
     secret: SecretRef | None = None
     """The Secret with the key `AZURE_STORAGE_CONNECTION_STRING` or `AZURE_STORAGE_ACCESS_KEY`."""

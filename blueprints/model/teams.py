@@ -7,7 +7,7 @@ from enum import StrEnum, unique
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import Cpu, Memory, Storage, UserName
+from blueprints.model.scalars import Cpu, GroupName, Memory, Storage, UserName
 
 
 class Quota(Part):
@@ -47,7 +47,7 @@ class Team(Part):
 
     quota: Quota = Field(default_factory=Quota)
     """The most that the team may ask for at once."""
-    groups: tuple[str, ...] = ()
+    groups: tuple[GroupName, ...] = ()
     """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""
     users: dict[UserName, User] = Field(default_factory=dict[str, User])
     """MLflow accounts by name; empty means one account named after the team, with the role `user`.
