@@ -65,8 +65,8 @@ def _capabilities() -> Iterator[str]:
 
 def _part(path: str, node: Schema) -> Iterator[str]:
     """The sections of a part and of the parts in it."""
-    entries = node.get("additionalProperties")
-    if isinstance(entries, dict):
+    entries: Schema = node.get("additionalProperties") or {}
+    if entries:
         inner, inner_path = expand(entries), f"{path}.<name>"
         yield from _table(inner_path, inner, node)
         yield from _parts_of(inner_path, inner)

@@ -32,10 +32,8 @@ def pulumi_yaml(*, main: str | None = None, default_blueprint: str | None = None
     if main is not None:
         text = text.replace("runtime: python\n", f"runtime: python\nmain: {main}\n")
     if default_blueprint is not None:
-        text = text.replace(
-            "    description: The blueprint file",
-            f"    default: {default_blueprint}\n    description: The blueprint file",
-        )
+        key = "  blueprint:\n    type: string\n"
+        text = text.replace(key, f"{key}    default: {default_blueprint}\n")
     return text
 
 

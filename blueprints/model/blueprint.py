@@ -60,14 +60,14 @@ class Tracking(Part):
     resources: Resources = Field(
         default_factory=lambda: Resources(cpu="250m", memory="768Mi", memory_limit="1536Mi")
     )
-    """What each server asks for: by default enough for two workers."""
+    """What each server asks for; left out, 250m CPU, 768Mi and a limit of 1536Mi: enough for two workers."""
 
 
 Registry = Annotated[
     str,
     text(
         r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]([a-z0-9._/-]*[a-z0-9])?)?$",
-        "a registry and, if it has one, a path, such as registry.acme.dev:5000/mirror; no scheme",
+        "a registry and, if it has one, a path, such as registry.acme.example:5000/mirror; no scheme",
     ),
 ]
 
@@ -87,7 +87,7 @@ class Blueprint(Part):
     api_version: Literal["ziggurat/v1"]
     """The version of this language."""
     name: Label = Field(json_schema_extra=IMMUTABLE)
-    """The platform's name; it is the prefix of its namespaces and cannot be changed later."""
+    """The platform's name; it is the prefix of its namespaces."""
     phase: Phase
     """How mature the organisation's practice is; it says what may be asked for and what the defaults are."""
     cluster: Cluster | None = None
@@ -97,11 +97,11 @@ class Blueprint(Part):
     tracking: Tracking = Field(default_factory=Tracking)
     """The MLflow tracking server and model registry."""
     database: Database = Field(default_factory=EmbeddedDatabase)
-    """Where MLflow keeps runs, models and accounts."""
+    """Where MLflow keeps runs, models and accounts; left out, a PostgreSQL run by Ziggurat."""
     artifacts: Artifacts = Field(default_factory=EmbeddedArtifacts)
-    """Where models, artifacts and files are kept."""
+    """Where models and artifacts are kept; left out, a bucket run by Ziggurat."""
     auth: Auth = Field(default_factory=BasicAuth)
-    """Who gets in, and how."""
+    """Who gets in, and how; left out, MLflow's own accounts."""
     images: Images = Field(default_factory=Images)
     """Where container images come from."""
 

@@ -56,7 +56,7 @@ def write_files(directory: Path, files: dict[str, str], *, overwrite: bool) -> N
     present = [file for file in files if (directory / file).exists()]
     if present and not overwrite:
         raise ZigguratError(
-            f"there is a {' and a '.join(present)} already",
+            f"there already: {', '.join(present)}",
             where=str(directory),
             remedy="name another folder, or overwrite with --force",
         )
