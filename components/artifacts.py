@@ -3,7 +3,7 @@
 Whatever the store, MLflow's artifacts lie below the prefix `mlflow/`, so that others can share the bucket.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -185,7 +185,6 @@ class ArtifactBucket(pulumi.ComponentResource):
                     configuration.secret(app, _keys(user, secrets[user]), secret_name)
                     for user, secret_name in (("mlflow", _MLFLOW_KEYS), ("provisioner", _PROVISIONER_KEYS))
                 ),
-                workloads.service(app, {"s3": PORT}),
                 workloads.disruption_budget(app),
             )
         ]
@@ -201,18 +200,25 @@ class ArtifactBucket(pulumi.ComponentResource):
             workloads.stateful_set(app, server_pod(app, args.images, config_hash)),
             depends_on=[*before, claim],
         )
+        # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
+        service = register(self, workloads.service(app, {"s3": PORT}), depends_on=args.after)
         endpoint = f"http://{app.name}:{PORT}"
-        bucket = self._bucket(name, args, artifacts.bucket, endpoint, server)
+        bucket = self._bucket(name, args, artifacts.bucket, endpoint, (server, service))
         env = workloads.plain(_s3_settings(_REGION, endpoint)) + workloads.from_secret(_MLFLOW_KEYS, _KEYS)
         return Store(
             f"s3://{artifacts.bucket}/{PREFIX}",
             tuple(env),
             fingerprint=fingerprints[1],
-            ready=(server, bucket),
+            ready=(server, service, bucket),
         )
 
     def _bucket(
-        self, name: str, args: ArtifactBucketArgs, bucket: str, endpoint: str, server: pulumi.Resource
+        self,
+        name: str,
+        args: ArtifactBucketArgs,
+        bucket: str,
+        endpoint: str,
+        ready: Sequence[pulumi.Resource],
     ) -> pulumi.Resource:
         job = args.job
         scripts = {"bucket.py": script("bucket.py")}
@@ -223,7 +229,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         template = bucket_pod(job, args.images, bucket, endpoint)
         fingerprint = args.credentials.fingerprint(Label.BUCKET_PROVISIONER)
         manifest = workloads.job(job, digest(template, scripts, fingerprint), template)
-        return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, server])
+        return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, *ready])
 
 
 def _keys(user: str, secret: pulumi.Output[str]) -> dict[str, object]:

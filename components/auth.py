@@ -140,12 +140,13 @@ class Auth(pulumi.ComponentResource):
             for manifest in (
                 configuration.service_account(proxy),
                 configuration.secret(proxy, {"cookie-secret": cookie}),
-                workloads.service(proxy, {"http": PROXY_PORT}),
                 workloads.disruption_budget(proxy),
             )
         ]
         manifest = workloads.deployment(proxy, proxy_pod(args, oidc))
         register(self, manifest, depends_on=[*before, args.server])
+        # Beside its workload, not before it: a Service is awaited until a pod is ready behind it.
+        register(self, workloads.service(proxy, {"http": PROXY_PORT}), depends_on=args.after)
 
 
 def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:

@@ -108,7 +108,6 @@ class RegistryDatabase(pulumi.ComponentResource):
                 configuration.service_account(app),
                 configuration.secret(app, passwords),
                 configuration.config_map(app, {"mlflow.sh": _INIT_SCRIPT}, _INIT),
-                workloads.service(app, {"postgresql": PORT}),
                 workloads.disruption_budget(app),
             )
         ]
@@ -121,13 +120,15 @@ class RegistryDatabase(pulumi.ComponentResource):
         server = register(
             self, workloads.stateful_set(app, server_pod(app, args.images)), depends_on=[*before, claim]
         )
+        # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
+        service = register(self, workloads.service(app, {"postgresql": PORT}), depends_on=args.after)
         user = workloads.plain({"PGUSER": DATABASE, "PGSSLMODE": "disable"})  # inside one namespace
         password = workloads.from_secret(app.name, {"PGPASSWORD": "mlflow"})
         return Connection(
             connection_uri(app.name, PORT, DATABASE),
             (*user, *password),
             fingerprint=credentials.fingerprint(Label.DATABASE_MLFLOW),
-            ready=(server,),
+            ready=(server, service),
         )
 
 

@@ -122,7 +122,6 @@ class TrackingServer(pulumi.ComponentResource):
                 configuration.secret(app, admin, ADMIN_SECRET),
                 configuration.secret(app, server_secrets(credentials)),
                 configuration.config_map(app, server_files(args)),
-                workloads.service(app, {"http": PORT}),
                 workloads.disruption_budget(app),
             )
         ]
@@ -131,6 +130,10 @@ class TrackingServer(pulumi.ComponentResource):
             self,
             workloads.deployment(app, server_pod(args), args.tracking.replicas),
             depends_on=[*before, upgrade, *args.store.ready],
+        )
+        # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
+        self.service: pulumi.Resource = register(
+            self, workloads.service(app, {"http": PORT}), depends_on=args.after
         )
         self.uri = pulumi.Output.from_input(service_uri(app))
         self.register_outputs({"uri": self.uri})
