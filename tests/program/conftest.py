@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,6 +22,20 @@ def pytest_generate_tests(metafunc):
     if "planned" in metafunc.fixturenames:
         files = [*SHIPPED, *VARIANTS]
         metafunc.parametrize("planned", files, ids=[file.stem for file in files], indirect=True)
+
+
+@pytest.fixture
+def ziggurat(capsys):
+    """Runs one command line in this process: exit code, standard output, standard error."""
+    from ziggurat.cli import run
+
+    def call(*arguments):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=int(code), stdout=printed.out, stderr=printed.err)
+
+    return call
 
 
 _plans = {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,10 +15,10 @@ from blueprints import load
 from ziggurat.plan import plan, plan_object_set
 
 ROOT = Path(__file__).parents[2]
-STARTER = ROOT / "blueprints" / "starter.yaml"
+TWO_TEAMS = Path(__file__).parent / "variants" / "two-teams.yaml"
 
 
-def ziggurat(*arguments, cwd=ROOT, **variables):
+def process(*arguments, cwd=ROOT, **variables):
     return subprocess.run(
         [sys.executable, "-m", "ziggurat", *map(str, arguments)],
         cwd=cwd,
@@ -32,7 +32,7 @@ def ziggurat(*arguments, cwd=ROOT, **variables):
 @pytest.fixture
 def edited(tmp_path):
     def edit(*changes):
-        text = STARTER.read_text()
+        text = TWO_TEAMS.read_text()
         for before, after in changes:
             assert before in text
             text = text.replace(before, after)
@@ -44,15 +44,15 @@ def edited(tmp_path):
 
 
 def test_plan_for_people():
-    done = ziggurat("plan", STARTER)
+    done = process("plan", TWO_TEAMS)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("acme-ml, phase starter: planned offline\n")
     assert "PersistentVolumeClaim  acme-ml/postgresql-data" in done.stdout
     assert "no problem" in done.stdout.splitlines()[-1]
 
 
-def test_plan_for_machines():
-    done = ziggurat("plan", STARTER, "--json")
+def test_plan_for_machines(ziggurat):
+    done = ziggurat("plan", TWO_TEAMS, "--json")
     shown = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert shown["platform"] == "acme-ml"
@@ -63,21 +63,22 @@ def test_plan_for_machines():
 
 
 def test_plan_takes_less_than_a_second():
-    """The goal is 1 s of wall time from a cold start; the best of three, as the machine may be busy."""
+    """The goal is 1 s from a cold start; counted here is CPU time, as other work may share the machine."""
 
     def once() -> float:
-        started = time.perf_counter()
-        assert ziggurat("plan", STARTER).returncode == 0
-        return time.perf_counter() - started
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert process("plan", ROOT / "blueprints/starter.yaml").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    best = min(once() for _ in range(3))
-    assert best < 2.0, f"{best:.2f} s"  # twice the goal: other work on the machine must not fail the test
+    best = min(once() for _ in range(2))
+    assert best < 1.5, f"{best:.2f} s"
 
 
 def test_same_bytes_whatever_the_machine(tmp_path):
     runs = {
-        ziggurat(
-            "plan", STARTER, "--json", cwd=cwd, PYTHONHASHSEED=seed, KUBECONFIG=kubeconfig, HOME=str(home)
+        process(
+            "plan", TWO_TEAMS, "--json", cwd=cwd, PYTHONHASHSEED=seed, KUBECONFIG=kubeconfig, HOME=str(home)
         ).stdout
         for cwd, seed, kubeconfig, home in ((ROOT, "1", "", tmp_path), (tmp_path, "2", "/no/such/file", ROOT))
     }
@@ -85,52 +86,52 @@ def test_same_bytes_whatever_the_machine(tmp_path):
 
 
 def test_plans_of_one_process_are_equal():
-    first, second = plan(load(STARTER)), plan(load(STARTER))
+    first, second = plan(load(TWO_TEAMS)), plan(load(TWO_TEAMS))
     assert first == second
     assert plan_object_set(first) == plan_object_set(second)
 
 
-def test_a_wrong_blueprint_is_refused(tmp_path):
+def test_a_wrong_blueprint_is_refused(tmp_path, ziggurat):
     (tmp_path / "wrong.yaml").write_text("apiVersion: ziggurat/v1\nname: acme\nphase: starter\nteamz: {}\n")
     done = ziggurat("plan", tmp_path / "wrong.yaml")
     assert (done.returncode, done.stdout) == (3, "")
     assert "wrong.yaml:4:1: teamz" in done.stderr
 
 
-def test_a_version_that_is_none_is_refused():
-    done = ziggurat("plan", STARTER, "--kubernetes", "newest")
+def test_a_version_that_is_none_is_refused(ziggurat):
+    done = ziggurat("plan", TWO_TEAMS, "--kubernetes", "newest")
     assert done.returncode == 2
     assert "'newest' is not a Kubernetes version such as 1.36; known are 1.25 to " in done.stderr
 
 
-def test_an_unknown_version_takes_the_nearest_and_says_so():
-    done = ziggurat("plan", STARTER, "--kubernetes", "v1.99.3")
+def test_an_unknown_version_takes_the_nearest_and_says_so(ziggurat):
+    done = ziggurat("plan", TWO_TEAMS, "--kubernetes", "v1.99.3")
     assert done.returncode == 0
     assert done.stderr.startswith("no schemas of Kubernetes v1.99.3 are known; the nearest are those of 1.")
 
 
-def test_no_difference(edited):
-    done = ziggurat("plan", STARTER, "--diff", edited())
+def test_no_difference(edited, ziggurat):
+    done = ziggurat("plan", TWO_TEAMS, "--diff", edited())
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("no difference: the same ")
 
 
-def test_a_team_more_loses_nothing(edited):
-    done = ziggurat("plan", edited(("  pricing: {}", "  pricing: {}\n  fraud: {}")), "--diff", STARTER)
+def test_a_team_more_loses_nothing(edited, ziggurat):
+    done = ziggurat("plan", edited(("  pricing: {}", "  pricing: {}\n  fraud: {}")), "--diff", TWO_TEAMS)
     assert done.returncode == 0
     assert "+ Namespace acme-ml-fraud  holds data" in done.stdout
     assert "nothing that holds data goes" in done.stdout
 
 
-def test_a_team_less_is_told_to_lose_its_namespace(edited):
-    done = ziggurat("plan", edited(("  pricing: {}", "")), "--diff", STARTER)
+def test_a_team_less_is_told_to_lose_its_namespace(edited, ziggurat):
+    done = ziggurat("plan", edited(("  pricing: {}", "")), "--diff", TWO_TEAMS)
     assert "- Namespace acme-ml-pricing  holds data" in done.stdout
     assert "data would not come along: Namespace acme-ml-pricing" in done.stdout
 
 
-def test_a_changed_quota_is_told_by_its_field(edited):
+def test_a_changed_quota_is_told_by_its_field(edited, ziggurat):
     file = edited(("memory: 32Gi", "memory: 64Gi"))
-    done = ziggurat("plan", file, "--diff", STARTER, "--json")
+    done = ziggurat("plan", file, "--diff", TWO_TEAMS, "--json")
     changes = json.loads(done.stdout)["changes"]
     assert [(each["action"], each["kind"], each["namespace"]) for each in changes] == [
         ("changes", "ResourceQuota", "acme-ml-vision")
@@ -149,11 +150,11 @@ def test_an_object_that_kubernetes_would_refuse(monkeypatch, capsys):
         return real(*arguments, **options) | {"automountServiceAccountTokn": False}
 
     monkeypatch.setattr(configuration, "service_account", misspelt)
-    assert run(["plan", str(STARTER)]) == 1
+    assert run(["plan", str(TWO_TEAMS)]) == 1
     errors = capsys.readouterr().err
     assert (
         "ServiceAccount acme-ml/mlflow: automountServiceAccountTokn: Kubernetes 1.36 has no such field "
         "— did you mean `automountServiceAccountToken`?" in errors
     )
-    assert run(["render", str(STARTER), "--output", "-"]) == 1
+    assert run(["render", str(TWO_TEAMS), "--output", "-"]) == 1
     assert capsys.readouterr().out == ""

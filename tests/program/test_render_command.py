@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +19,15 @@ FILES = [
     *sorted((ROOT / "blueprints").glob("*.yaml")),
     *sorted((Path(__file__).parent / "variants").glob("*.yaml")),
 ]
-STARTER = ROOT / "blueprints" / "starter.yaml"
+TWO_TEAMS = Path(__file__).parent / "variants" / "two-teams.yaml"
 
 
-def render(*arguments, cwd=ROOT):
+def elsewhere(*arguments, cwd):
+    """Runs the command in another process, with another seed of hashes."""
     return subprocess.run(
         [sys.executable, "-m", "ziggurat", "render", *map(str, arguments)],
         cwd=cwd,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
         capture_output=True,
         text=True,
         check=False,
@@ -32,8 +35,8 @@ def render(*arguments, cwd=ROOT):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_rendered_objects_are_the_planned_ones(file, tmp_path):
-    assert render(file, "--output", tmp_path / "out").returncode == 0
+def test_rendered_objects_are_the_planned_ones(file, tmp_path, ziggurat):
+    assert ziggurat("render", file, "--output", tmp_path / "out").returncode == 0
     kustomization = yaml.safe_load((tmp_path / "out/kustomization.yaml").read_text())
     rendered = [yaml.safe_load((tmp_path / "out" / path).read_text()) for path in kustomization["resources"]]
     planned = [each for each in plan(load(file)).objects if each.kind != "Secret"]
@@ -44,8 +47,8 @@ def test_rendered_objects_are_the_planned_ones(file, tmp_path):
     assert "kind: Secret\n" not in "".join(path.read_text() for path in (tmp_path / "out").rglob("*.yaml"))
 
 
-def test_every_secret_is_named_with_its_keys(tmp_path):
-    render(STARTER, "--output", tmp_path / "out")
+def test_every_secret_is_named_with_its_keys(tmp_path, ziggurat):
+    ziggurat("render", TWO_TEAMS, "--output", tmp_path / "out")
     secrets = yaml.safe_load((tmp_path / "out/secrets.yaml").read_text())["secrets"]
     vision = next(each for each in secrets if each["name"] == "mlflow-vision")
     assert vision["namespace"] == "acme-ml-vision"
@@ -53,40 +56,40 @@ def test_every_secret_is_named_with_its_keys(tmp_path):
     assert vision["values"]["MLFLOW_WORKSPACE"] == "vision"
 
 
-def test_rendering_again_gives_the_same_bytes(tmp_path):
+def test_rendering_again_gives_the_same_bytes(tmp_path, ziggurat):
     def contents(folder):
         return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    render(STARTER, "-o", tmp_path / "one")
-    render(STARTER, "-o", tmp_path / "two", cwd=tmp_path)
-    render(STARTER, "-o", tmp_path / "one")
+    ziggurat("render", TWO_TEAMS, "-o", tmp_path / "one")
+    elsewhere(TWO_TEAMS, "-o", tmp_path / "two", cwd=tmp_path)
+    ziggurat("render", TWO_TEAMS, "-o", tmp_path / "one")
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
-def test_stream():
-    done = render(STARTER, "--output", "-")
+def test_stream(ziggurat):
+    done = ziggurat("render", TWO_TEAMS, "--output", "-")
     assert done.returncode == 0
     kinds = [document["kind"] for document in yaml.safe_load_all(done.stdout)]
     assert kinds[0] == "Namespace"
     assert "Secret" not in kinds
-    assert len(kinds) == sum(each.kind != "Secret" for each in plan(load(STARTER)).objects)
+    assert len(kinds) == sum(each.kind != "Secret" for each in plan(load(TWO_TEAMS)).objects)
 
 
-def test_result_for_machines(tmp_path):
-    done = render(STARTER, "--output", tmp_path / "out", "--json")
+def test_result_for_machines(tmp_path, ziggurat):
+    done = ziggurat("render", TWO_TEAMS, "--output", tmp_path / "out", "--json")
     shown = json.loads(done.stdout)
-    assert shown["secretsNotRendered"] == sum(each.kind == "Secret" for each in plan(load(STARTER)).objects)
+    assert shown["secretsNotRendered"] == sum(each.kind == "Secret" for each in plan(load(TWO_TEAMS)).objects)
     assert all((tmp_path / "out" / file).is_file() for file in shown["files"])
 
 
-def test_foreign_folder_is_refused(tmp_path):
+def test_foreign_folder_is_refused(tmp_path, ziggurat):
     (tmp_path / "notes.txt").write_text("mine")
-    done = render(STARTER, "--output", tmp_path)
+    done = ziggurat("render", TWO_TEAMS, "--output", tmp_path)
     assert done.returncode == 8
     assert "the output folder holds files that were not rendered: notes.txt" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_stream_is_no_json():
-    done = render(STARTER, "--output", "-", "--json")
+def test_stream_is_no_json(ziggurat):
+    done = ziggurat("render", TWO_TEAMS, "--output", "-", "--json")
     assert done.returncode == 2
