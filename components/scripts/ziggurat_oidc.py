@@ -220,7 +220,9 @@ def sign_in(claims):
     teams = frozenset(team for team, theirs in wanted["teams"].items() if groups & set(theirs))
     is_admin = bool(groups & set(wanted["adminGroups"]))
     if not teams and not is_admin:
-        raise RefusedError(f"You are {name}, but none of your groups belongs to a team of this platform.", 403)
+        raise RefusedError(
+            f"You are {name}, but none of your groups belongs to a team of this platform.", 403
+        )
     ACCOUNTS.ensure(name, teams, is_admin)
     return name
 

@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from conftest import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, request
+from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, request
 
 PASSWORDS = {"ada": "the-password-of-ada", "bob": "the-password-of-bob", "both": "the-password-of-both"}
 DESIRED: dict[str, Any] = {
@@ -39,7 +39,14 @@ def converge(
 
 
 def as_user(
-    mlflow: Mlflow, user: str, method: str, path: str, data: Any = None, *, workspace: str = "", password: str = ""
+    mlflow: Mlflow,
+    user: str,
+    method: str,
+    path: str,
+    data: Any = None,
+    *,
+    workspace: str = "",
+    password: str = "",
 ) -> Answer:
     password = password or PASSWORDS.get(user, ADMIN_PASSWORD)
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -70,7 +77,9 @@ def test_it_says_what_it_made_and_the_second_run_changes_nothing(mlflow: Mlflow)
 
 def test_each_account_sees_its_workspaces_and_no_other(mlflow: Mlflow) -> None:
     seen = {
-        user: {w["name"] for w in as_user(mlflow, user, "GET", "/api/3.0/mlflow/workspaces").body["workspaces"]}
+        user: {
+            w["name"] for w in as_user(mlflow, user, "GET", "/api/3.0/mlflow/workspaces").body["workspaces"]
+        }
         for user in PASSWORDS
     }
 
@@ -105,9 +114,7 @@ def test_roles_follow_the_blueprint_and_those_given_by_hand_stay(mlflow: Mlflow)
     by_hand = as_user(
         mlflow, ADMIN, "POST", "/api/3.0/mlflow/roles/create", {"name": "by-hand", "workspace": "vision"}
     ).body["role"]["id"]
-    as_user(
-        mlflow, ADMIN, "POST", "/api/3.0/mlflow/roles/assign", {"username": "both", "role_id": by_hand}
-    )
+    as_user(mlflow, ADMIN, "POST", "/api/3.0/mlflow/roles/assign", {"username": "both", "role_id": by_hand})
     assert {"admin", "user", "ziggurat-account"} <= {role["name"] for role in roles}
 
     moved = {**DESIRED, "accounts": {**DESIRED["accounts"], "both": {"pricing": "admin"}}}
