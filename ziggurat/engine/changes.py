@@ -80,6 +80,12 @@ class Change:
         return self.type.startswith("kubernetes:")
 
     @property
+    def place(self) -> tuple[str, str, str]:
+        """Where it stands in a listing: a namespace comes just before what is in it."""
+        space = self.name if self.kind == "Namespace" else self.namespace
+        return (space, "" if self.kind == "Namespace" else self.kind, self.name)
+
+    @property
     def label(self) -> str:
         """How the object is called in a listing: `Deployment acme-ml/mlflow`."""
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"

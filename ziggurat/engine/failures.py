@@ -8,7 +8,7 @@ is shown as the engine said it, whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ziggurat.engine.changes import Diagnostic
@@ -184,11 +184,11 @@ RULES: tuple[Rule, ...] = (
         r"unknown field \"(?P<field>[^\"]+)\"|\.(?P<path>[\w.\[\]]+): field not declared in schema",
         ZigguratError,
         "the API server does not know a field of the object: {field}{path}",
-        remedy="the cluster may be older than is supported (docs/operations.md); otherwise report a bug",
+        remedy="the cluster may be older than is supported (docs/operations.md); if not, report a bug",
     ),
     Rule(
-        r"(?P<what>[^\n]*(?:timed out waiting|failed to (?:become|fully initialize)|not become live)[^\n]*"
-        r"(?:\n\s+\*[^\n]*)*)",
+        r"(?P<what>[^\n]*(?:timed out (?:waiting|after)|failed to (?:become|fully initialize)|not become live)"
+        r"[^\n]*(?:\n\s+\*[^\n]*)*)",
         ZigguratError,
         "an object was made but did not become ready in time: {what}",
         remedy="see why with `ziggurat status`; then run `ziggurat up` again, which goes on from there",
@@ -215,28 +215,55 @@ def error_output(text: str) -> str:
 
 
 def failure(
-    text: str, diagnostics: Sequence[Diagnostic] = (), *, stack: str = "", names: dict[str, str] | None = None
+    text: str,
+    diagnostics: Sequence[Diagnostic] = (),
+    *,
+    stack: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> ZigguratError:
     """The error that a failed run ends with.
 
     `text` is that of the Automation API's CommandError, `diagnostics` are those of the run, `names` the
     labels of objects by URN (they say where).
     """
+    names = names or {}
     errors = [item for item in diagnostics if item.severity in ("error", "info#err") and _tells(item)]
     for item in errors:
-        known = match(item.message, stack=stack, where=(names or {}).get(item.urn, ""))
+        known = match(item.message, stack=stack, where=names.get(item.urn, ""))
         if known is not None:
-            return known
+            others = [other for other in errors if other is not item and other.urn and other.urn != item.urn]
+            return _with_others(known, others, names)
     complaint = error_output(text)
     known = match(complaint, stack=stack)
     if known is not None:
         return known
-    said = "\n".join(dict.fromkeys(_place(item, names or {}) + item.message for item in errors))
+    said = "\n".join(dict.fromkeys(_place(item, names) + item.message for item in errors))
     return ZigguratError(
         f"the engine failed:\n{_indented(said or complaint)}",
         where=f"stack {stack}" if stack else "",
         remedy="mend what it names, then run the same command again: it goes on from there",
     )
+
+
+_OTHERS = 10
+"""How many further failures of one run are named."""
+
+
+def _with_others(
+    error: ZigguratError, others: Sequence[Diagnostic], names: Mapping[str, str]
+) -> ZigguratError:
+    """The error, with the other objects that failed in the same run."""
+    lines = [f"  also: {_place(item, names)}{_first_line(item.message)}" for item in others[:_OTHERS]]
+    if not lines:
+        return error
+    message = "\n".join([error.message, *dict.fromkeys(lines)])
+    return type(error)(message, where=error.where, remedy=error.remedy)
+
+
+def _first_line(text: str) -> str:
+    """The first line of a message that says something; the provider heads lists with a count."""
+    lines = [line.strip().removeprefix("* ") for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if not line.endswith("occurred:")), text.strip())
 
 
 def match(text: str, *, stack: str = "", where: str = "") -> ZigguratError | None:
@@ -261,7 +288,7 @@ def _tells(diagnostic: Diagnostic) -> bool:
     )
 
 
-def _place(diagnostic: Diagnostic, names: dict[str, str]) -> str:
+def _place(diagnostic: Diagnostic, names: Mapping[str, str]) -> str:
     label = names.get(diagnostic.urn, "")
     return f"{label}: " if label else ""
 

@@ -52,9 +52,9 @@ def require_legal(engine: Engine, loaded: Loaded) -> None:
     """BlockedError if the blueprint last applied may not become this one."""
     from blueprints.changes import illegal_changes
 
-    if engine.state.blueprint is None:
+    if engine.state.blueprint is None or engine.state.empty:
         return
-    problems = illegal_changes(engine.state.blueprint, loaded)
+    problems = illegal_changes(engine.state.blueprint, loaded.blueprint)
     if problems:
         raise BlockedError(
             "the running platform may not be changed so:\n"

@@ -176,9 +176,14 @@ def count_words(summary: dict[str, int], *, done: bool = False) -> str:
 
 
 def change_lines(changes: Iterable[Change], *, diff: bool = False) -> list[str]:
-    """A line for each change; with `diff` each value too, what it was and what it becomes."""
+    """A line for each change; with `diff` each value too, what it was and what it becomes.
+
+    Components and records are left out unless nothing else changes.
+    """
     lines: list[str] = []
-    for change in sorted(changes, key=lambda item: (not item.kubernetes, list(SIGNS).index(item.operation))):
+    listed = list(changes)
+    shown = [change for change in listed if change.kubernetes] or listed
+    for change in sorted(shown, key=lambda item: (list(SIGNS).index(item.operation), item.place)):
         paths = ", ".join(edit.path for edit in change.edits) if change.operation != "create" else ""
         data = "holds data" if change.holds_data else ""
         tail = "   ".join(filter(None, (data, "" if diff else paths)))
