@@ -98,10 +98,14 @@ BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
 
 _STARTER: dict[str, Any] = {
     "teams": {"*": {"quota": {"cpu": "8", "memory": "32Gi", "gpus": 0, "storage": "100Gi", "pods": 100}}},
-    "tracking": {"replicas": 1},
+    "tracking": {
+        "replicas": 1,
+        "resources": {"cpu": "250m", "memory": "768Mi", "memoryLimit": "1536Mi"},
+    },
     "database": {"mode": "embedded"},
     "artifacts": {"mode": "embedded"},
     "auth": {"mode": "basic"},
+    "images": {},
 }
 
 DEFAULTS: dict[Phase, dict[str, Any]] = dict.fromkeys(Phase, _STARTER)

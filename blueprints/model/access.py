@@ -1,7 +1,5 @@
 """Who gets in: the tracking server's authentication and, later, the gateway."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What every part of the blueprint's model shares."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
@@ -16,8 +14,9 @@ class Part(BaseModel):
     """A part of a blueprint: frozen, closed to unknown keys, camelCase in the file.
 
     The string under a field is its documentation: blueprints/schema.py puts it into the JSON Schema, which
-    editors, error messages and the reference page take it from. It is not read at import, nor are
-    validators built before they are used: together that takes half the time from `ziggurat validate`.
+    editors, error messages and the reference page take it from. It is not read at import, validators are
+    not built before they are used, and annotations are not strings that pydantic would have to evaluate:
+    together that takes a third of the time from `ziggurat validate`.
     """
 
     model_config = ConfigDict(

@@ -1,7 +1,5 @@
 """The blueprint: the whole of what a user declares."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -4,8 +4,6 @@ Their names and shapes are settled, so that editors complete them and a misspelt
 refuse each one with the capability named (blueprints/phases.py says which are built).
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

@@ -4,11 +4,9 @@ Patterns are those of Kubernetes; `patternErrorMessage` says them in words, to u
 blueprints/rules.py checks what a pattern cannot.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from blueprints.quantities import amount
@@ -40,15 +38,13 @@ def _between(low: str, high: str) -> tuple[Any, ...]:
 
     schema: dict[str, Any] = {
         "type": ["string", "number"],
-        "pattern": _QUANTITY,
         "patternErrorMessage": _QUANTITY_WORDS,
         "x-quantity": {"minimum": low, "maximum": high},
     }
     return (
-        Field(pattern=_QUANTITY),
+        Field(pattern=_QUANTITY, json_schema_extra=schema),
         AfterValidator(check),
         BeforeValidator(_number_as_text),
-        WithJsonSchema(schema),
     )
 
 

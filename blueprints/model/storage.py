@@ -1,7 +1,5 @@
 """Where data is kept: the registry database and the artifact bucket, owned or brought."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Teams: who works on the platform, with how much of it."""
 
-from __future__ import annotations
-
 from enum import StrEnum, unique
 
 from pydantic import Field
