@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass
 from pathlib import Path
 
 from ziggurat.errors import ToolError
@@ -29,11 +28,12 @@ class _Run:
     machine: Machine
     total: int
     timeout: float
-    done: Iterator[int] = field(default_factory=lambda: count(1))
+    done: int = 0
+    """How many of the `total` programs are there by now."""
 
     def title(self, text: str) -> str:
-        """`text` with the number of this program, of how many."""
-        return f"tools {next(self.done)} of {self.total}: {text}"
+        """`text` with the number of the program that comes next, of how many."""
+        return f"tools {self.done + 1} of {self.total}: {text}"
 
 
 def locate(name: str, settings: Settings, *, families: Mapping[str, Family] = FAMILIES) -> Located | None:
@@ -84,6 +84,7 @@ def _obtain(family: Family, run: _Run) -> dict[str, Located]:
                 shutil.rmtree(leftover, ignore_errors=True)
             others = found.locate_family(family, run.settings, run.machine)  # made by the run waited for
             if others:
+                run.done += len(family.tools)
                 return others
             if not _download(family, run):
                 _build(family, run)
@@ -100,17 +101,18 @@ def _download(family: Family, run: _Run) -> bool:
     if not run.settings.downloads or not {tool.name for tool in family.tools} <= held:
         return False
     target = found.cached_folder(family, run.settings, run.machine, "download")
+    before = run.done
     try:
         with _whole(family, target, "download") as folder:
             for download in downloads:
-                title = f"tools: downloading {', '.join(download.members.values())} {family.version}"
+                title = run.title(f"downloading {', '.join(download.members.values())} {family.version}")
                 with run.progress.step(title) as step:
                     fetch.fetch(download, folder, run.machine, step, timeout=run.timeout)
+                run.done += sum(tool.name in download.members.values() for tool in family.tools)
     except fetch.DownloadError as error:
+        run.done = before
         run.progress.note(f"{family.name} cannot be downloaded ({error}); building it from Go modules")
         return False
-    for _ in family.tools:
-        next(run.done)
     return True
 
 
@@ -123,6 +125,7 @@ def _build(family: Family, run: _Run) -> None:
             title = run.title(f"building {tool.name} {family.version}")
             with run.progress.step(title, tool.build.seconds) as step:
                 gobuild.build(tool.build, folder / tool.name, step)
+            run.done += 1
         for name, file in family.files.items():
             gobuild.copy(file, folder / name)
 

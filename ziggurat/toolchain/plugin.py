@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib import metadata
@@ -30,6 +31,9 @@ from ziggurat.toolchain.table import plugin_download
 NAME = "pulumi-resource-kubernetes"
 MINIMUM = "4.32.0"
 """The oldest supported version of `pulumi-kubernetes`."""
+
+_LOOK_AGAIN = 1800.0
+"""Seconds after a download that failed, until the next is tried: in a closed network each would cost time."""
 
 _OFFICIAL = "official.json"
 """In a plugin folder of ours: it holds Pulumi's plugin, and this is where it came from."""
@@ -171,7 +175,9 @@ def _copy_users(settings: Settings, version: str, progress: Progress) -> Located
 def _download(
     settings: Settings, version: str, progress: Progress, download: Download, timeout: float
 ) -> Located | None:
-    if not settings.downloads:
+    failed = own_home(settings) / ".plugin-not-downloaded"
+    recently = failed.exists() and time.time() - failed.stat().st_mtime < _LOOK_AGAIN
+    if not settings.downloads or recently:
         return None
     try:
         with progress.step(f"downloading Pulumi's Kubernetes plugin {version}") as step:
@@ -183,6 +189,7 @@ def _download(
             return _install_official(settings, version, "download", fill)
     except fetch.DownloadError as error:
         progress.note(f"Pulumi's Kubernetes plugin cannot be downloaded ({error})")
+        failed.touch()
         return None
 
 

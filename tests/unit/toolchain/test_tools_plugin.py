@@ -76,12 +76,15 @@ def test_the_stand_in_serves_until_pulumis_can_be_had(maker: Any, settings: Sett
     assert located.source == "stand-in"
     assert is_stand_in(located.path)
     maker.files["plugin"] = ELF
+    assert plugin.ensure_own_plugin(settings, silent(), download=served(maker)).source == "stand-in"
+    assert maker.asked == ["plugin"]  # not at each run: in a closed network that takes seconds
+    os.utime(plugin.own_home(settings) / ".plugin-not-downloaded", (0, 0))
     assert plugin.ensure_own_plugin(settings, silent(), download=served(maker)).source == "download"
     assert located.path.read_bytes() == ELF
     maker.files.clear()  # and it never comes back
     assert plugin.ensure_own_plugin(settings, silent(), download=served(maker)).source == "download"
     left = sorted(p.name for p in plugin.own_home(settings).iterdir())
-    assert left == [".plugin.lock", "plugins"]
+    assert left == [".plugin-not-downloaded", ".plugin.lock", "plugins"]
 
 
 def test_a_broken_off_download_ends_in_the_stand_in(maker: Any, settings: Settings) -> None:
