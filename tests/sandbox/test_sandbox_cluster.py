@@ -50,10 +50,12 @@ def folder_of(settings: Settings) -> Path:
     return kwok._cluster(place(settings, NAME))
 
 
-def kubectl(settings: Settings, *arguments: str, given: Any = None, check: bool = True) -> str:
+def kubectl(
+    settings: Settings, *arguments: str, given: Any = None, check: bool = True, name: str = NAME
+) -> str:
     program = ensure(("kubectl",), settings, silent())["kubectl"].path
     done = subprocess.run(
-        [program, "--kubeconfig", settings.state / "sandbox" / NAME / "kubeconfig", *arguments],
+        [program, "--kubeconfig", settings.state / "sandbox" / name / "kubeconfig", *arguments],
         input=json.dumps(given) if given else None,
         capture_output=True,
         text=True,
@@ -239,11 +241,19 @@ def run_up(settings: Settings, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_at_once_make_one(settings: Settings) -> None:
+def test_two_at_once_make_one_and_reset_leaves_nothing(settings: Settings) -> None:
     try:
         both = [run_up(settings, "twice") for _ in range(2)]
         assert [run.communicate(timeout=120)[0].strip() for run in both] == ["running", "running"]
         assert len(processes.running(kwok._cluster(place(settings, "twice")))) == len(processes.COMPONENTS)
+        kubectl(settings, "apply", "-f", "-", given=claim("data"), name="twice")
+        volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+        kubectl(settings, "apply", "-f", "-", given=pod("user", volumes=[volume]), name="twice")
+        kubectl(settings, "wait", "--for=jsonpath={.status.phase}=Bound", "pvc/data", name="twice")
+        path = kubectl(settings, "get", "pv", "-o", "jsonpath={.items[*].spec.hostPath.path}", name="twice")
+        assert Path(path).is_dir()
+        sandbox.reset(settings, silent(), name="twice")
+        assert not Path(path).exists()
     finally:
         sandbox.reset(settings, silent(), name="twice")
 

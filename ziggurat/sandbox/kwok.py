@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,12 @@ def down(place: Place, progress: Progress) -> None:
 def reset(place: Place, progress: Progress) -> None:
     """Stops the cluster and deletes everything of it."""
     with progress.step(f"deleting sandbox {place.name}"):
+        folders = _volume_folders(place) if state(place) == "running" else []
         _end(_cluster(place))
         shutil.rmtree(place.folder, ignore_errors=True)
+        for folder in folders:
+            with suppress(OSError):  # gone already, or not empty: then somebody else's doing
+                folder.rmdir()
 
 
 def _cluster(place: Place) -> Path:
@@ -287,6 +292,15 @@ def _present_nodes(place: Place) -> dict[str, str]:
         node["metadata"]["name"]: node["metadata"].get("annotations", {}).get(objects.DIGEST, "")
         for node in listed["items"]
     }
+
+
+def _volume_folders(place: Place) -> list[Path]:
+    """The (empty) folders that were made for volumes, outside of the sandbox's own."""
+    with suppress(ClusterError):
+        listed = json.loads(_kubectl(place, ["get", "persistentvolumes", "-o", "json"]))
+        paths = [Path(volume["spec"].get("hostPath", {}).get("path", "")) for volume in listed["items"]]
+        return [path for path in paths if path.parent == VOLUMES]
+    return []
 
 
 def _kubectl(place: Place, arguments: list[str], given: str = "") -> str:
