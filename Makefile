@@ -40,7 +40,7 @@ demo: $(READY)  ## provision the starter blueprint onto a sandbox, by the real e
 	@$(ZIGGURAT) status $(BLUEPRINT)
 	@echo
 	@echo "Look around:    $(ZIGGURAT) connect $(BLUEPRINT) --team vision"
-	@echo "                kubectl --kubeconfig \"\$$($(ZIGGURAT) sandbox status --kubeconfig)\" get pods --all-namespaces"
+	@echo "                kubectl --kubeconfig \"\$$($(ZIGGURAT) sandbox kubeconfig)\" get pods --all-namespaces"
 	@echo "Change it:      edit $(BLUEPRINT), then $(ZIGGURAT) preview $(BLUEPRINT)"
 	@echo "Take it down:   make demo-down"
 

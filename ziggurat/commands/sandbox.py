@@ -27,7 +27,7 @@ Examples:
   ziggurat sandbox up                            make it, start it or heal it
   ziggurat sandbox up --gpu-pool t4=2x1          with two simulated nodes of one GPU each
   ziggurat sandbox status --json
-  kubectl --kubeconfig $(ziggurat sandbox status --json | jq -r .kubeconfig) get pods -A
+  kubectl --kubeconfig "$(ziggurat sandbox kubeconfig)" get pods -A
   ziggurat sandbox down                          stop it; what is in it stays
   ziggurat sandbox reset                         delete it
 
@@ -81,6 +81,20 @@ def status(name: str, as_json: bool) -> None:
     from ziggurat.settings import Settings
 
     _show(sandbox.status(Settings.from_environment(), name=name), as_json)
+
+
+@command.command()
+@_name_option
+def kubeconfig(name: str) -> None:
+    """Print the path of the sandbox's kubeconfig file, for other programs."""
+    from ziggurat import sandbox
+    from ziggurat.errors import ClusterError
+    from ziggurat.settings import Settings
+
+    found = sandbox.status(Settings.from_environment(), name=name)
+    if found.state == "absent":
+        raise ClusterError(f"there is no sandbox {name}", remedy="make it: ziggurat sandbox up")
+    click.echo(found.kubeconfig)
 
 
 @command.command()
