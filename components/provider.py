@@ -22,6 +22,6 @@ def kubernetes_provider(
         cluster_identifier=cluster_identifier,
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
-        # Two programs that own the same field are an error to be seen, not a race to be won.
-        enable_patch_force=False,
+        # enable_patch_force stays unset, which means no: two programs that own the same field are an error to
+        # be seen, not a race to be won. One run may say otherwise (PULUMI_K8S_ENABLE_PATCH_FORCE).
     )

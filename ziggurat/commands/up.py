@@ -11,7 +11,7 @@ from ziggurat.commands.options import blueprint_argument, json_option, print_jso
 from ziggurat.commands.platform import confirm, open_platform, require_answerable, stack_options
 
 if TYPE_CHECKING:
-    from ziggurat.engine.runs import Run
+    from ziggurat.engine.runs import Applied, Run
 
 
 @click.command(
@@ -20,6 +20,7 @@ Examples:
   ziggurat up                                    provision ./blueprint.yaml, after showing what that does
   ziggurat up acme.yaml --yes                    without asking (CI)
   ziggurat up --refresh                          put back what was changed by hand
+  ziggurat up --take-over                        also what others have become the manager of
   ziggurat up --delete Namespace/acme-ml-vision  drop the team `vision` from the blueprint, its data too
 
 \b
@@ -28,6 +29,11 @@ A run that failed or was stopped is taken on by the next one. Exit codes: docs/e
 @blueprint_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @click.option("--refresh", is_flag=True, help="Look at every object on the cluster first, and repair drift.")
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="With --refresh: take back values too that others now manage (kubectl scale, a controller).",
+)
 @click.option(
     "--delete",
     "delete",
@@ -41,6 +47,7 @@ def command(
     blueprint: Path,
     yes: bool,
     refresh: bool,
+    take_over: bool,
     delete: tuple[str, ...],
     stack: str | None,
     sandbox: bool,
@@ -54,10 +61,18 @@ def command(
     """
     require_answerable(yes=yes, as_json=as_json)
     run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
-    _up(run, yes=yes, refresh=refresh, delete=delete, as_json=as_json)
+    applied = _up(
+        run, yes=yes, refresh=refresh or take_over, take_over=take_over, delete=delete, quiet=as_json
+    )
+    if as_json:
+        print_json(applied.as_json())
+    else:
+        click.echo(applied.text())
 
 
-def _up(run: Run, *, yes: bool, refresh: bool, delete: tuple[str, ...], as_json: bool) -> None:
+def _up(
+    run: Run, *, yes: bool, refresh: bool, take_over: bool, delete: tuple[str, ...], quiet: bool
+) -> Applied:
     from dataclasses import replace
 
     from ziggurat.engine.runs import require_unblocked
@@ -68,13 +83,9 @@ def _up(run: Run, *, yes: bool, refresh: bool, delete: tuple[str, ...], as_json:
         drift = run.settle(checked.cluster)
     preview = run.preview(refresh=False, delete=delete)
     preview = replace(preview, outcome=replace(preview.outcome, drift=drift))
-    if not as_json and preview.changed:
+    if not quiet and preview.changed:
         click.echo(preview.text(), err=True)
     require_unblocked(preview)
     if preview.changed and not yes:
         confirm(f"provision {preview.target.platform} on {preview.target.description}?")
-    applied = replace(run.up(checked, preview, delete), repaired=drift)
-    if as_json:
-        print_json(applied.as_json())
-    else:
-        click.echo(applied.text())
+    return replace(run.up(checked, preview, delete, take_over=take_over), repaired=drift)

@@ -167,11 +167,10 @@ RULES: tuple[Rule, ...] = (
         "(docs/operations.md); or give the platform another name",
     ),
     Rule(
-        r"conflicts? with \"(?P<manager>[^\"]+)\"(?: using \S+)?:?\s*(?P<fields>[^\n]*(?:\n- [^\n]*)*)",
+        r"conflicts? with \"(?P<manager>[^\"]+)\"[^:\n]*:(?P<fields>(?:[\s-]*\.[^\s,]+)+)",
         BlockedError,
-        "{manager} has taken over fields that the blueprint sets: {fields}",
-        remedy="undo that change, or let {manager} give the fields back (kubectl apply --server-side "
-        "--field-manager={manager} without them)",
+        "{manager} has taken over what the blueprint sets: {fields}",
+        remedy="to take it back: ziggurat up --take-over; or stop what changes it",
     ),
     Rule(
         r"resource \"?(?P<urn>urn:pulumi:\S+?)\"? cannot be deleted\s+because it is protected",
@@ -187,7 +186,7 @@ RULES: tuple[Rule, ...] = (
         remedy="the cluster may be older than is supported (docs/operations.md); if not, report a bug",
     ),
     Rule(
-        r"(?P<what>[^\n]*(?:timed out (?:waiting|after)|failed to (?:become|fully initialize)|not become live)"
+        r"(?P<what>[^\n]*(?:timed out (?:waiting|after)|failed to (?:become|fully init)|not become live)"
         r"[^\n]*(?:\n\s+\*[^\n]*)*)",
         ZigguratError,
         "an object was made but did not become ready in time: {what}",
@@ -275,7 +274,7 @@ def match(text: str, *, stack: str = "", where: str = "") -> ZigguratError | Non
         words = {key: (value or "").strip() for key, value in found.groupdict().items()} | {"stack": stack}
         message = " ".join((rule.message or "{sentence}").format(sentence=found.group(0), **words).split(" "))
         place = rule.where.format(**words) if rule.where else where
-        return rule.error(message.strip().rstrip(":"), where=place, remedy=rule.remedy.format(**words))
+        return rule.error(message.strip().rstrip(":."), where=place, remedy=rule.remedy.format(**words))
     return None
 
 

@@ -264,7 +264,9 @@ class Run:
         blocked = tuple(change for change in losing if not _is_named(change, delete))
         return Preview(self.target, self.phase, outcome, blocked, tuple(self.notes))
 
-    def up(self, checked: Checked, preview: Preview, delete: Sequence[str] = ()) -> Applied:
+    def up(
+        self, checked: Checked, preview: Preview, delete: Sequence[str] = (), *, take_over: bool = False
+    ) -> Applied:
         """Carries out a preview; refuses one that would lose data that is not named."""
         require_unblocked(preview)
         teams = tuple(self.loaded.blueprint.teams)
@@ -276,7 +278,7 @@ class Run:
             change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
         }
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
-        outcome = self.engine.up(len(preview.outcome.changed))
+        outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over)
         return Applied(self.target, self.phase, outcome, teams=teams)
 
     def prepare_destroy(self) -> Cluster:

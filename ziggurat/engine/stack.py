@@ -237,10 +237,15 @@ class Engine:
         self._workspace.run("--cwd", str(folder), "stack", "init", self.target.stack, "--no-select")
         return _document(path)
 
-    def up(self, total: int = 0) -> Outcome:
-        """Provisions the platform. `total` is how many steps there are, for progress."""
+    def up(self, total: int = 0, *, take_over: bool = False) -> Outcome:
+        """Provisions the platform. `total` is how many steps there are, for progress.
+
+        `take_over` takes back fields that somebody else has become the manager of.
+        """
         with self._failing():
             stack = self._stack()
+            if take_over:
+                self._workspace.env_vars = {**self._workspace.env_vars, **_TAKE_OVER}
 
             def run(**options: Any) -> object:
                 return stack.up(show_secrets=False, suppress_outputs=True, suppress_progress=True, **options)
@@ -374,6 +379,9 @@ class Engine:
 
 _SHOWN = 10
 """How many objects a message names before it counts the rest."""
+
+_TAKE_OVER = {"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
+"""Makes the Kubernetes provider of one run win over other managers of fields."""
 
 _CANCELLED = 8
 """Pulumi's exit code for a run that was cancelled."""

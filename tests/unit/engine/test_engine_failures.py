@@ -64,7 +64,7 @@ SENTENCES = [
     (
         'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas',
         ExitCode.BLOCKED,
-        "kubectl-edit has taken over fields that the blueprint sets: .spec.replicas",
+        "kubectl-edit has taken over what the blueprint sets: .spec.replicas",
     ),
     (
         'pods "mlflow-0" is forbidden: violates PodSecurity "restricted:latest": '

@@ -103,7 +103,7 @@ def test_a_lock_whose_number_belongs_to_another_program_now_is_stale() -> None:
 def test_the_error_says_who_since_when_and_how_to_unlock() -> None:
     text = (
         "the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete "
-        "the lock file with `pulumi cancel`.\n  file:///s/.pulumi/locks/x.json: created by ana@far (pid 12) at "
+        "the lock file with `pulumi cancel`.\n  file:///s/locks/x.json: created by ana@far (pid 12) at "
         "2026-11-01T10:00:00Z"
     )
 
