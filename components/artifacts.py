@@ -226,9 +226,9 @@ class ArtifactBucket(pulumi.ComponentResource):
             register(self, manifest, depends_on=args.after)
             for manifest in (configuration.service_account(job), configuration.config_map(job, scripts))
         ]
-        template = bucket_pod(job, args.images, bucket, endpoint)
-        fingerprint = args.credentials.fingerprint(Label.BUCKET_PROVISIONER)
-        manifest = workloads.job(job, digest(template, scripts, fingerprint), template)
+        config_hash = digest(scripts, args.credentials.fingerprint(Label.BUCKET_PROVISIONER))
+        template = bucket_pod(job, args.images, bucket, endpoint, config_hash)
+        manifest = workloads.job(job, digest(template), template)
         return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, *ready])
 
 
@@ -306,7 +306,7 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
     )
 
 
-def bucket_pod(app: App, images: ImageSource, bucket: str, endpoint: str) -> Manifest:
+def bucket_pod(app: App, images: ImageSource, bucket: str, endpoint: str, config_hash: str) -> Manifest:
     """Makes the bucket where it is missing, with the S3 client that is in MLflow's image."""
     volumes = [
         workloads.config_files("scripts", app.name, "/opt/ziggurat"),
@@ -321,12 +321,11 @@ def bucket_pod(app: App, images: ImageSource, bucket: str, endpoint: str) -> Man
         env=workloads.plain(settings) + workloads.from_secret(_PROVISIONER_KEYS, _KEYS),
         volumes=volumes,
     )
-    template_hash = digest(script("bucket.py"))
     return workloads.pod_template(
         app,
         main,
         user=_USER,
-        config_hash=template_hash,
+        config_hash=config_hash,
         volumes=volumes,
         pull_secret=images.pull_secret,
         once=True,

@@ -84,8 +84,8 @@ class AuthArgs:
     namespaces: Mapping[str, pulumi.Resource]
     """The Namespace of each team."""
     images: ImageSource
-    server: pulumi.Resource
-    """The tracking server: accounts are made through its API."""
+    server: tuple[pulumi.Resource, ...]
+    """The tracking server, as it answers: accounts are made through its API."""
     credentials: Credentials = field(repr=False)
     oidc: OidcAuth | None = None
     host: str | None = None
@@ -130,7 +130,7 @@ class Auth(pulumi.ComponentResource):
         fingerprints = [credentials.fingerprint(Label.account(user)) for user in (args.admin, *wanted)]
         template = accounts_pod(args, digest(files, fingerprints))
         manifest = workloads.job(job, digest(template), template)
-        register(self, manifest, name=f"{name}-accounts", depends_on=[*before, args.server])
+        register(self, manifest, name=f"{name}-accounts", depends_on=[*before, *args.server])
 
     def _proxy(self, args: AuthArgs, oidc: OidcAuth) -> None:
         proxy = args.proxy
@@ -144,7 +144,7 @@ class Auth(pulumi.ComponentResource):
             )
         ]
         manifest = workloads.deployment(proxy, proxy_pod(args, oidc))
-        register(self, manifest, depends_on=[*before, args.server])
+        register(self, manifest, depends_on=[*before, *args.server])
         # Beside its workload, not before it: a Service is awaited until a pod is ready behind it.
         register(self, workloads.service(proxy, {"http": PROXY_PORT}), depends_on=args.after)
 

@@ -164,7 +164,7 @@ class MLPlatform(pulumi.ComponentResource):
                 blueprint.teams,
                 teams.namespaces,
                 images,
-                server.server,
+                server.ready,
                 credentials,
                 oidc=blueprint.auth if isinstance(blueprint.auth, OidcAuth) else None,
                 host=blueprint.tracking.host,

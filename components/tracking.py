@@ -126,15 +126,14 @@ class TrackingServer(pulumi.ComponentResource):
             )
         ]
         upgrade = self._upgrade(name, args, before)
-        self.server: pulumi.Resource = register(
+        server = register(
             self,
             workloads.deployment(app, server_pod(args), args.tracking.replicas),
             depends_on=[*before, upgrade, *args.store.ready],
         )
         # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
-        self.service: pulumi.Resource = register(
-            self, workloads.service(app, {"http": PORT}), depends_on=args.after
-        )
+        service = register(self, workloads.service(app, {"http": PORT}), depends_on=args.after)
+        self.ready: tuple[pulumi.Resource, ...] = (server, service)
         self.uri = pulumi.Output.from_input(service_uri(app))
         self.register_outputs({"uri": self.uri})
 

@@ -57,7 +57,7 @@ def _load(path: str | None) -> Loaded:
 
 
 def _project_folder() -> Path:
-    """The folder of Pulumi.yaml. A language host older than 3.90 does not tell it; it lies above the program."""
+    """The folder of Pulumi.yaml: above the program where the language host, older than 3.90, is silent."""
     told: str | None = pulumi.get_root_directory()
     if told:
         return Path(told)
@@ -78,8 +78,8 @@ def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | No
         raise pulumi.RunError(
             "the blueprint names no cluster, so it is for the sandbox, and the stack does not say which\n"
             f"  where: {loaded.path}: cluster; configuration key ziggurat:kubeconfig\n"
-            "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig FILE` with the file that\n"
-            "         `ziggurat sandbox status` names; or name a cluster: `cluster: {context: NAME}`"
+            "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig FILE`, with\n"
+            "         the file that `ziggurat sandbox status` names; or name a cluster: `cluster: {context: NAME}`"
         )
     return kubeconfig, context
 
