@@ -80,7 +80,7 @@ def down(place: Place, progress: Progress) -> None:
 def reset(place: Place, progress: Progress) -> None:
     """Stops the cluster and deletes everything of it."""
     with progress.step(f"deleting sandbox {place.name}"):
-        folders = _volume_folders(place) if state(place) == "running" else []
+        folders = _volume_folders(place) if "kube-apiserver" in processes.running(_cluster(place)) else []
         _end(_cluster(place))
         shutil.rmtree(place.folder, ignore_errors=True)
         for folder in folders:
