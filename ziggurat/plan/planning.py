@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ziggurat.plan.model import MASK, Plan, PlannedComponent, PlannedObject, Registered
+from ziggurat.plan.model import Plan, PlannedComponent, PlannedObject, Registered
 from ziggurat.plan.schemas import DEFAULT_VERSION, report_schemas
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def plan_object_set(plan: Plan) -> frozenset[tuple[str, str, str]]:
     """What a plan comes to, to be compared with what an engine's preview comes to.
 
     For each Kubernetes object: its type, its URN without the stack's name, and its masked inputs as
-    canonical JSON. Of a Secret's values only the keys are told, as engines mask them as a whole or one by
-    one, as they like. Give the plan the stack's own root secret, else fingerprints differ.
+    canonical JSON. A Secret's values are left out: a preview masks them as a whole, and the plugin turns
+    `stringData` into `data`. Give the plan the stack's own root secret, else fingerprints differ.
     """
     return frozenset(comparable(each.type, each.urn, each.manifest) for each in plan.objects)
 
@@ -79,7 +79,7 @@ def plan_object_set(plan: Plan) -> frozenset[tuple[str, str, str]]:
 def comparable(type_: str, urn: str, inputs: dict[str, Any]) -> tuple[str, str, str]:
     """One entry of `plan_object_set`; for the inputs of a resource in a preview as well."""
     if inputs.get("kind") == "Secret":
-        inputs = {key: MASK if key in ("data", "stringData") else value for key, value in inputs.items()}
+        inputs = {key: value for key, value in inputs.items() if key not in ("data", "stringData")}
     return (type_, stackless(urn), json.dumps(inputs, sort_keys=True))
 
 
