@@ -81,7 +81,7 @@ def _up(
     drift = ()
     if run.needs_settling(moved=checked.moved) or (refresh and not run.engine.state.empty):
         drift = run.settle(checked.cluster)
-    preview = run.preview(refresh=False, delete=delete)
+    preview = run.preview(refresh=False, delete=delete, take_over=take_over)
     preview = replace(preview, outcome=replace(preview.outcome, drift=drift))
     if not quiet and preview.changed:
         click.echo(preview.text(), err=True)

@@ -139,8 +139,11 @@ class Destroyed:
         gone = self.outcome.summary().get("delete", 0)
         lines = [f"{where}: {gone} objects deleted"]
         if self.kept:
+            holding = [item for item in self.kept if item.protected]
+            needed = [item.label for item in self.kept if not item.protected]
             lines.append("kept, with the data they hold:")
-            lines += [f"    {item.label}" for item in self.kept]
+            lines += [f"    {item.label}" for item in holding]
+            lines += [f"    and what these depend on: {', '.join(needed)}"] if needed else []
             lines.append("`ziggurat up` finds them again; `ziggurat destroy --with-data` deletes them too")
         if self.with_data:
             lines.append(f"the stack {self.target.stack} and its root secret are removed")
@@ -250,9 +253,9 @@ class Run:
             labels.get("app.kubernetes.io/managed-by") == "ziggurat"
         )
 
-    def preview(self, *, refresh: bool, delete: Sequence[str] = ()) -> Preview:
+    def preview(self, *, refresh: bool, delete: Sequence[str] = (), take_over: bool = False) -> Preview:
         """What `up` would do; objects named by `delete` (KIND/NAME) may lose their data."""
-        outcome = self.engine.preview(refresh=refresh)
+        outcome = self.engine.preview(refresh=refresh, take_over=take_over)
         losing = [change for change in outcome.of("delete", "replace") if change.holds_data]
         unknown = [name for name in delete if not any(_is_named(change, [name]) for change in losing)]
         if unknown:

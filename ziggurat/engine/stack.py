@@ -193,10 +193,11 @@ class Engine:
 
     # Runs
 
-    def preview(self, *, refresh: bool = False) -> Outcome:
+    def preview(self, *, refresh: bool = False, take_over: bool = False) -> Outcome:
         """What `up` would do. Writes nothing: neither state nor configuration, not even a stack."""
         with tempfile.TemporaryDirectory(prefix="ziggurat-preview-") as folder, self._failing():
             config = self._preview_configuration(Path(folder))
+            self._take_over(take_over)
             stack = self._stack()
             self._workspace.arguments_once(*self._ignoring_protection())
 
@@ -244,8 +245,7 @@ class Engine:
         """
         with self._failing():
             stack = self._stack()
-            if take_over:
-                self._workspace.env_vars = {**self._workspace.env_vars, **_TAKE_OVER}
+            self._take_over(take_over)
 
             def run(**options: Any) -> object:
                 return stack.up(show_secrets=False, suppress_outputs=True, suppress_progress=True, **options)
@@ -315,6 +315,10 @@ class Engine:
         return dict(self.state.outputs or {}) if self.state.exists else {}
 
     # How
+
+    def _take_over(self, wanted: bool) -> None:
+        if wanted:
+            self._workspace.env_vars = {**self._workspace.env_vars, **_TAKE_OVER}
 
     def _stack(self) -> Stack:
         return Stack.select(self.target.stack, self._workspace)
