@@ -74,7 +74,8 @@ def _refuse(
     if not locked and wanted.built:
         return
     value = document.written.get(where, "")
-    rule = f"{wanted.title}: from phase {wanted.since} on"
+    since = "" if wanted.since is Phase.STARTER else f": from phase {wanted.since} on"
+    rule = f"{wanted.title}{since}"
     if not wanted.built:
         message = "is not built by this version of Ziggurat"
         remedy = "take it out until a version does"

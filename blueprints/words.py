@@ -74,7 +74,7 @@ def _wants(what: str) -> Callable[[Finding], Words]:
 _TYPE_REMEDIES = {
     ("a number", "text"): "put it in quotes",
     ("true or false", "text"): "put it in quotes",
-    ("text", "a whole number"): "write digits, without quotes",
+    ("text", "a whole number"): "write plain digits, without quotes",
     ("text", "true or false"): "write true or false, without quotes",
     ("text", "a list"): "write [in, brackets]",
     ("a list", "a mapping"): "write `key: value`",
@@ -103,7 +103,7 @@ _WORDS: dict[str, Callable[[Finding], Words]] = {
     "enum": _enumerated,
     "union_tag_invalid": lambda found: _choice(found, modes(found.node)),
     "string_pattern_mismatch": _pattern,
-    "string_type": _wants("text"),
+    "string_type": lambda found: _wants("a quantity" if "x-quantity" in found.node else "text")(found),
     "int_type": _wants("a whole number"),
     "int_from_float": lambda found: ("is not a whole number", summary(found.node), ""),
     "int_parsing": _wants("a whole number"),
@@ -115,7 +115,7 @@ _WORDS: dict[str, Callable[[Finding], Words]] = {
     "model_attributes_type": _wants("a mapping"),
     "greater_than_equal": _bound("is too small", "at least {ge}"),
     "less_than_equal": _bound("is too large", "at most {le}"),
-    "string_too_short": _bound("is too short", "at least {min_length} characters"),
+    "string_too_short": _bound("is empty", ""),
     "string_too_long": _bound("is too long", "at most {max_length} characters"),
     "too_short": _bound("has too few entries", "at least {min_length}"),
     "quantity_too_small": _quantity("is too small", "low"),
@@ -182,6 +182,7 @@ def _unknown(document: Document, where: Where, data: Any) -> None:
     valid = list(part.get("properties", {}))
     near = nearest(word, valid)
     rule = f"keys here: {', '.join(valid)}" if valid else "nothing can be set here"
+    rule = "" if near else rule  # a list of twenty keys would only hide the one
     remedy = near or _elsewhere(word, around, where)
     document.refuse(where, "unknown key", rule=rule, remedy=remedy)
     if near:
