@@ -78,7 +78,7 @@ def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | No
         raise pulumi.RunError(
             "the blueprint names no cluster, so it is for the sandbox, and the stack does not say which\n"
             f"  where: {loaded.path}: cluster; configuration key ziggurat:kubeconfig\n"
-            "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig FILE`, with\n"
+            "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig` with\n"
             "         the file that `ziggurat sandbox status` names; or name a cluster: `cluster: {context: NAME}`"
         )
     return kubeconfig, context
