@@ -52,7 +52,7 @@ test: lint test-fast test-sandbox  ## run every test layer that this machine can
 lint: $(READY)  ## ruff and pyright (strict)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test-fast: $(READY)  ## layers 1 and 2: no engine, no cluster
 	$(BIN)/pytest -q tests/unit tests/program

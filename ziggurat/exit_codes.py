@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     INVALID = 3
     """The blueprint is wrong; nothing was changed."""
     CLUSTER = 4
-    """The cluster cannot be reached, refuses the credentials, or is not the one meant; nothing was changed."""
+    """The cluster cannot be reached, refuses us, or is not the one meant; nothing was changed."""
     TOOL = 5
     """A program or plugin is missing or cannot be had; nothing was changed."""
     LOCKED = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -50,7 +50,7 @@ class Progress:
         self.console.print(f"warning: {text}", markup=False, style="yellow")
 
     @contextmanager
-    def step(self, title: str, expected: float | None = None) -> Iterator[Step]:
+    def step(self, title: str, expected: float | None = None) -> Generator[Step]:
         """Shows `title` and the time that goes by until the block ends, then how long it took."""
         step = Step(title, expected)
         if self.quiet:
@@ -67,7 +67,7 @@ class Progress:
 
 
 @contextmanager
-def _every(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+def _every(seconds: float, action: Callable[[], object]) -> Generator[None]:
     """Calls `action` every so many seconds, from a thread, until the block ends."""
     done = threading.Event()
 

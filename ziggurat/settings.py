@@ -18,7 +18,7 @@ class Settings:
     cache: Path
     """What can be made again: tools. `ZIGGURAT_CACHE_DIR`, else `$XDG_CACHE_HOME/ziggurat`."""
     state: Path
-    """What must be kept: sandboxes and their stacks. `ZIGGURAT_STATE_DIR`, else `$XDG_STATE_HOME/ziggurat`."""
+    """What must be kept: sandboxes, their stacks. `ZIGGURAT_STATE_DIR`, else `$XDG_STATE_HOME/ziggurat`."""
     downloads: bool
     """Whether the makers' own downloads may be tried. `ZIGGURAT_DOWNLOADS=off` (closed networks) says no."""
     pulumi_home: Path
