@@ -79,7 +79,8 @@ def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | No
             "the blueprint names no cluster, so it is for the sandbox, and the stack does not say which\n"
             f"  where: {loaded.path}: cluster; configuration key ziggurat:kubeconfig\n"
             "  to do: `ziggurat up` knows its sandbox; or `pulumi config set kubeconfig` with\n"
-            "         the file that `ziggurat sandbox status` names; or name a cluster: `cluster: {context: NAME}`"
+            "         the file that `ziggurat sandbox status` names;\n"
+            "         or name a cluster: `cluster: {context: NAME}`"
         )
     return kubeconfig, context
 
