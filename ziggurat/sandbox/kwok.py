@@ -296,7 +296,7 @@ def _present_nodes(place: Place) -> dict[str, str]:
 
 def _volume_folders(place: Place) -> list[Path]:
     """The (empty) folders that were made for volumes, outside of the sandbox's own."""
-    with suppress(ClusterError):
+    with suppress(ClusterError, OSError):  # its kubectl may be gone from the cache
         listed = json.loads(_kubectl(place, ["get", "persistentvolumes", "-o", "json"]))
         paths = [Path(volume["spec"].get("hostPath", {}).get("path", "")) for volume in listed["items"]]
         return [path for path in paths if path.parent == VOLUMES]
