@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -23,21 +22,28 @@ _PROGRAM: Final = (
 def install(plugins: Path, version: str, python: Path) -> Path:
     """Writes `plugins/resource-kubernetes-v<version>/pulumi-resource-kubernetes` and returns its path.
 
-    It is a real folder with a real file, since the engine passes links over. A folder that is there already
-    is replaced in one step, so that two runs at once do no harm. `python` must have grpcio, protobuf, PyYAML
+    It is a real folder with a real file, since the engine passes links over. It comes to be, or is changed,
+    in one step, so that two runs at once do no harm. `python` must have grpcio, protobuf, PyYAML
     and the Pulumi SDK. The script starts it through `/bin/sh`: a path may be long or hold spaces, which a
     line that names an interpreter may not.
     """
     folder = plugins / f"resource-kubernetes-v{version}"
     plugins.mkdir(parents=True, exist_ok=True)
-    # The name must not look like a plugin's while it is not complete.
+    # The scratch folder must not look like a plugin while it is not complete.
     with tempfile.TemporaryDirectory(prefix=".standin-", dir=plugins) as scratch:
-        new = Path(scratch) / "new"
+        new = Path(scratch) / folder.name
         new.mkdir()
         script = new / NAME
         script.write_text(script_text(version, python))
         script.chmod(0o755)
-        _exchange(new, folder, Path(scratch) / "old")
+        if folder.is_symlink():
+            folder.unlink()
+        try:
+            new.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            script.replace(folder / NAME)  # it is there already: only its file is exchanged
     return folder / NAME
 
 
@@ -45,26 +51,6 @@ def script_text(version: str, python: Path) -> str:
     """What the executable holds."""
     program = _PROGRAM.format(folder=str(Path(__file__).resolve().parent.parent), version=version)
     return _SCRIPT.format(python=shlex.quote(str(python)), program=shlex.quote(program))
-
-
-def _exchange(new: Path, folder: Path, old: Path) -> None:
-    """Moves `new` to `folder`; what was there goes to `old`."""
-    while True:
-        try:
-            new.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-        else:
-            return
-        try:
-            folder.rename(old)
-        except FileNotFoundError:
-            continue  # another run was faster: try again
-        finally:
-            if folder.is_symlink():
-                folder.unlink()
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def is_stand_in(script: Path) -> bool:

@@ -209,7 +209,7 @@ def _material(entry: Object, key: str, base: Path) -> str:
     data, name = entry.get(f"{key}-data"), entry.get(key)
     if data:
         try:
-            return base64.b64decode(str(data)).decode()
+            return base64.b64decode("".join(str(data).split()), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
             raise KubeconfigError(f"{key}-data is not base64: {error}") from error
     return _read(base / str(name)) if name else ""

@@ -591,7 +591,7 @@ def _refused(verb: str, manifest: Object, error: ApiError | NoSuchKindError) -> 
     if isinstance(error, NoSuchKindError):
         return f"{text}. Is the definition (CRD) of this kind installed, and does the resource depend on it?"
     if error.reason == "AlreadyExists":
-        return f"{text}. It is not in this stack: import it (pulumi import), delete it, or give yours another name"
+        return f"{text}. It is not in this stack: import it (pulumi import), delete it, or name yours differently"
     if error.code == _CONFLICT and verb == "update":
         return (
             f"{text}. Somebody else manages these fields: take them out of the program, list them in "

@@ -18,7 +18,7 @@ _ADOPTED: Final = (
     ("pulumi-kubernetes", "Update"),
     ("pulumi-resource-kubernetes", "Update"),
 )
-"""Managers, by how their names start, whose fields become ours: kubectl's, and those of an object just made."""
+"""Managers, by how their names start, whose fields become ours: kubectl's, and a new object's."""
 
 _CLIENT_SIDE: Final = ("pulumi-resource-kubernetes", "pulumi-kubernetes", "pulumi-kubernetes.exe")
 

@@ -89,6 +89,9 @@ def deployment(manifest: Object, _: Lookup) -> Verdict:
     if not _observed(manifest):
         return _waiting("the controller has not seen the change yet")
     progressing, available = condition(manifest, "Progressing"), condition(manifest, "Available")
+    refused = condition(manifest, "ReplicaFailure")
+    if refused.get("status") == "True":
+        return _waiting(f"its pods cannot be created: {refused.get('message')}")
     counts = [_number(manifest, "status", key) for key in ("updatedReplicas", "readyReplicas", "replicas")]
     if progressing.get("reason") == "ProgressDeadlineExceeded":
         return _waiting(f"the roll-out does not get on: {progressing.get('message')}")
