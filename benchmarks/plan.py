@@ -54,7 +54,9 @@ def measure(teams: int, profile: int = 0) -> str:
 
 def main() -> None:
     """Measures each size in a process of its own, so that peaks of memory do not add up."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--teams", type=int, help="measure this one size, in this process")
     parser.add_argument("--profile", type=int, default=0, metavar="LINES", help="show where the time goes")
     options = parser.parse_args()
