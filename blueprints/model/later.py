@@ -4,12 +4,12 @@ Their names and shapes are settled, so that editors complete them and a misspelt
 refuse each one with the capability named (blueprints/phases.py says which are built).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import Cron, HostName, Label, ObjectName, Storage
+from blueprints.model.scalars import Cron, HostName, Label, ObjectName, Storage, text
 
 
 class Backup(Part):
@@ -39,10 +39,13 @@ class Gateway(Part):
     """Certificates; left out, plain HTTP."""
 
 
+Duration = Annotated[str, text("^[1-9][0-9]*[hdwy]$", "a number of hours, days, weeks or years, such as 15d")]
+
+
 class Monitoring(Part):
     """Metrics, alerts and dashboards."""
 
-    retention: str = Field(default="15d", pattern=r"^[1-9][0-9]*[hdwy]$")
+    retention: Duration = "15d"
     """How long metrics are kept."""
 
 

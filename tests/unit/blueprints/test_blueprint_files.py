@@ -24,7 +24,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_directory(tmp_path: Path) -> None:
     (tmp_path / "acme").mkdir()
-    assert said(tmp_path / "acme") == "acme: is a directory — name the file in it, such as acme/blueprint.yaml"
+    assert (
+        said(tmp_path / "acme") == "acme: is a directory — name the file in it, such as acme/blueprint.yaml"
+    )
 
 
 def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
@@ -47,7 +49,9 @@ def test_permission_denied_is_said_plainly(tmp_path: Path, monkeypatch: pytest.M
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert said(tmp_path / "b.yaml") == "b.yaml: cannot be read: permission denied — give yourself access to it"
+    assert (
+        said(tmp_path / "b.yaml") == "b.yaml: cannot be read: permission denied — give yourself access to it"
+    )
 
 
 @pytest.mark.parametrize(
