@@ -152,8 +152,9 @@ class Auth(pulumi.ComponentResource):
 def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
     """What a client of `user` in `team` exports.
 
-    MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD: MLflow's clients would fetch artifacts from the store itself,
-    which no team reaches; `false` makes them ask the server, which checks whose they are.
+    MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD and _UPLOAD: MLflow's clients would fetch artifacts from the store
+    itself, and from 500 MiB on send them there; no team reaches it. `false` makes them go through the server,
+    which checks whose they are.
     """
     return configuration.secret(
         team_app(args.tracking.platform, team),
@@ -163,6 +164,7 @@ def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
             "MLFLOW_TRACKING_PASSWORD": args.credentials.password(Label.account(user)),
             "MLFLOW_WORKSPACE": team,
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         },
         client_secret_name(user),
     )

@@ -37,6 +37,7 @@ class Connection:
             "MLFLOW_WORKSPACE": self.workspace,
             # The store is reached through the tracking server: its own name is not known outside the cluster.
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         }
 
     def password_command(self) -> str:
