@@ -21,6 +21,7 @@ LABELS = {"name", "instance", "component", "part-of", "managed-by"}
 PUBLIC_KEYS = {
     "username", "AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_WORKSPACE",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD",
 }  # fmt: skip
 """Keys of Secrets whose values are names and addresses, which the stack's outputs tell as well."""
 CONFIG_HASH = "ziggurat.dev/config-hash"
