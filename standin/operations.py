@@ -133,9 +133,10 @@ class Operations:
             inputs = metadata.with_metadata(inputs, namespace=self.namespace)
         if isinstance(self.cluster, Cluster):
             inputs = self._check_with(self.cluster, urn, inputs)
-        if self.options.render_to and holds(news, Secret):
+        marked = mark(inputs, news)
+        if self.options.render_to and holds(marked, Secret):
             self.host.log(Severity.WARNING, "the rendered YAML will hold a secret value in clear", urn.text)
-        return mark(inputs, news)
+        return marked
 
     def _check_with(self, cluster: Cluster, urn: Urn, inputs: Object) -> Object:
         if is_crd(inputs):
@@ -591,7 +592,7 @@ def _refused(verb: str, manifest: Object, error: ApiError | NoSuchKindError) -> 
     if isinstance(error, NoSuchKindError):
         return f"{text}. Is the definition (CRD) of this kind installed, and does the resource depend on it?"
     if error.reason == "AlreadyExists":
-        return f"{text}. It is not in this stack: import it (pulumi import), delete it, or name yours differently"
+        return f"{text}. It is not in this stack: import it (pulumi import), delete it, or rename yours"
     if error.code == _CONFLICT and verb == "update":
         return (
             f"{text}. Somebody else manages these fields: take them out of the program, list them in "

@@ -5,7 +5,7 @@ import os
 import stat
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -250,10 +250,8 @@ def test_installing_again_and_at_once_does_no_harm(tmp_path):
         for _ in range(10):
             install(tmp_path, "1.2.3", Path(sys.executable))
 
-    threads = [threading.Thread(target=again) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(again) for _ in range(4)]:
+            done.result()
     assert [item.name for item in tmp_path.iterdir()] == ["resource-kubernetes-v1.2.3"]
     assert is_stand_in(tmp_path / "resource-kubernetes-v1.2.3" / "pulumi-resource-kubernetes")

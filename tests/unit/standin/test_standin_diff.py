@@ -35,6 +35,7 @@ def shown(old, new, fields=ALWAYS, ignored=()):
         ({"a": 1}, {"a": UNKNOWN}, {"a": ("UPDATE", False)}),
         ({"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}, {"metadata.name": ("UPDATE", True)}),
         ({"metadata": {"name": "a"}}, {}, {"metadata": ("DELETE", True)}),
+        ({"a": None}, {"a": []}, {}),
         ({"a": "text"}, {"a": ["list"]}, {"a": ("UPDATE", False)}),
     ],
 )
