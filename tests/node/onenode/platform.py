@@ -1,0 +1,206 @@
+"""A platform on the node, made and used as its users do: by the project's own command, and from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MLFLOW_CLIENT = "mlflow==3.17.2"
+"""What a data scientist installs. The client's version is the server's."""
+
+_PROJECT = """\
+name: ziggurat
+runtime: {{name: python, options: {{toolchain: pip, virtualenv: "{venv}"}}}}
+"""
+_PROGRAM = 'import runpy\n\nrunpy.run_module("stacks", run_name="__main__")\n'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said; status 0 means that there was no answer."""
+
+    status: int
+    body: str
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One provisioned blueprint: its project folder, and the cluster that it runs on."""
+
+    name: str
+    folder: Path
+    kubeconfig: Path
+    cache: Path
+
+    @property
+    def blueprint(self) -> Path:
+        return self.folder / "blueprint.yaml"
+
+    def ziggurat(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs the command as a user does, with a backend and a Pulumi home of this platform's own."""
+        home = {
+            "PULUMI_HOME": str(self.folder / "pulumi-home"),
+            "PULUMI_BACKEND_URL": (self.folder / "backend").as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "node",
+            "ZIGGURAT_STATE_DIR": str(self.folder / "state"),
+            "ZIGGURAT_CACHE_DIR": str(self.cache),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "ziggurat", *arguments],
+            cwd=self.folder,
+            env={"ZIGGURAT_DOWNLOADS": "off", **os.environ, **home},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"ziggurat {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}")
+        return done
+
+    def write(self, blueprint: str) -> None:
+        """Writes the project that `ziggurat` runs, as a user would keep it."""
+        for name in ("backend", "pulumi-home", "state"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        (self.folder / "Pulumi.yaml").write_text(_PROJECT.format(venv=sys.prefix))
+        (self.folder / "__main__.py").write_text(_PROGRAM)
+        self.blueprint.write_text(blueprint)
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        """Provisions the blueprint. The stand-in needs its flag: the blueprint names a cluster."""
+        return self.ziggurat("up", str(self.blueprint), "--yes", "--stand-in")
+
+    def connect(self, team: str) -> dict[str, str]:
+        """What `ziggurat connect` tells a member of the team to export, evaluated by a shell."""
+        lines = self.ziggurat("connect", str(self.blueprint), "--team", team, "--shell", "--stand-in").stdout
+        shown = subprocess.run(
+            ["bash", "-euc", f"{lines}\nenv -0"],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        pairs = (pair.split("=", 1) for pair in shown.split("\0") if pair.startswith("MLFLOW_"))
+        return {name: value for name, value in pairs}
+
+    def kubectl(self, *arguments: str, check: bool = True, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            ["kubectl", "--kubeconfig", str(self.kubeconfig), *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout + (done.stderr if not check else "")
+
+    def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
+        where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+        return json.loads(self.kubectl("get", kind, *where, "--output", "json"))["items"]
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        data = json.loads(self.kubectl("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
+        return {key: b64decode(value).decode() for key, value in data.items()}
+
+    @contextmanager
+    def forwarded(self, port: int = 5000) -> Iterator[str]:
+        """Keeps the port-forward of `ziggurat connect` going, as a user does who starts it anew when it ends."""
+        done = threading.Event()
+        processes: list[subprocess.Popen[bytes]] = []
+
+        def keep() -> None:
+            while not done.is_set():
+                process = subprocess.Popen(
+                    [
+                        "kubectl",
+                        "--kubeconfig",
+                        str(self.kubeconfig),
+                        "port-forward",
+                        "--namespace",
+                        self.name,
+                    ]
+                    + ["service/mlflow", f"{port}:5000"],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                processes[:] = [process]
+                process.wait()
+                done.wait(0.3)
+
+        def watch() -> None:  # kubectl does not end when its pod does, until a connection fails
+            while not done.wait(1):
+                if ask(f"http://127.0.0.1:{port}/health", timeout=3).status == 0 and processes:
+                    processes[0].terminate()
+
+        threads = [threading.Thread(target=each, daemon=True) for each in (keep, watch)]
+        for thread in threads:
+            thread.start()
+        uri = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(f"{uri}/health", 120)
+            yield uri
+        finally:
+            done.set()
+            for process in processes:
+                process.terminate()
+            for thread in threads:
+                thread.join()
+
+
+def ask(
+    url: str,
+    user: tuple[str, str] | None = None,
+    *,
+    method: str = "GET",
+    data: Mapping[str, Any] | bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30,
+) -> Answer:
+    """One request, whatever comes of it."""
+    sent = dict(headers or {})
+    body = data if isinstance(data, bytes) else None if data is None else json.dumps(data).encode()
+    if body is not None and not isinstance(data, bytes):
+        sent["Content-Type"] = "application/json"
+    if user:
+        sent["Authorization"] = f"Basic {b64encode(':'.join(user).encode()).decode()}"
+    request = urllib.request.Request(url, body, sent, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as response:
+            return Answer(response.status, response.read().decode(errors="replace"))
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.read().decode(errors="replace"))
+    except OSError as error:
+        return Answer(0, str(error))
+
+
+def wait_for(url: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while ask(url, timeout=3).status != 200:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no answer from {url} for {seconds:.0f} s")
+        time.sleep(0.3)
+
+
+def client_python(cache: Path) -> Path:
+    """A Python with MLflow's client in it, made once: the machine of a data scientist."""
+    folder = cache / "node" / f"client-{MLFLOW_CLIENT.replace('==', '-')}"
+    python = folder / "bin" / "python"
+    if not (folder / ".ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", MLFLOW_CLIENT], check=True)
+        (folder / ".ready").touch()
+    return python

@@ -1,0 +1,96 @@
+"""What the node needs and what it will change, said before anything is changed; and clear refusals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+
+from onenode import processes
+from onenode.layout import Layout
+from ziggurat.errors import ZigguratError
+from ziggurat.toolchain.model import this_machine
+
+PACKAGES = "libseccomp-dev iptables nftables conntrack iproute2 debootstrap gcc pkg-config"
+_PROGRAMS = ("ip", "nft", "iptables", "ip6tables", "conntrack", "debootstrap", "unshare", "kubectl")
+_FREE_GB = 12
+"""Programs 0.5, images 2.6, containerd 4.8, and room for volumes."""
+
+
+class NodeError(ZigguratError):
+    """The node cannot run on this machine as it is."""
+
+
+def explain(layout: Layout) -> str:
+    """What will happen, for people to read first."""
+    return f"""\
+A real one-node Kubernetes runs on this machine until it is taken down (make node-down). It
+  needs    Linux on amd64, root, {_FREE_GB} GB of disk; apt packages: {PACKAGES}
+  keeps    its state in {layout.root}, programs and images in {layout.cache}
+  listens  on {layout.address} and 127.0.0.1, ports {", ".join(map(str, sorted(layout.ports.values())))}
+  adds     the bridge {layout.bridge} ({layout.pods}) and a network namespace for each pod; rules of kube-proxy
+           and CNI (nftables) and the iptables chain {layout.chain}; cgroups below /kubepods; mounts below {layout.root}
+  sets     net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables, fs.inotify.max_user_instances, and what the
+           kubelet sets (vm.overcommit_memory, kernel.panic*)
+All of this is put back when it is taken down. Nothing of another container runtime or cluster is touched."""
+
+
+def problems(layout: Layout, *, building: bool = True) -> Iterator[tuple[str, str]]:
+    """What stands in the way, each with its remedy. What this node itself has left or runs does not."""
+    machine = this_machine()
+    if machine.os != "linux" or machine.arch != "amd64":
+        yield (
+            f"the node runs on Linux on amd64, and this is {machine.os} on {machine.arch}",
+            "use such a machine",
+        )
+    if os.geteuid() != 0:
+        yield "only root may make network namespaces, mounts and cgroups", "run it as root"
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if missing:
+        yield f"not on PATH: {', '.join(missing)}", f"apt-get install {PACKAGES} (and kubectl)"
+    free = shutil.disk_usage(_existing(layout)).free / 1e9
+    if building and free < _FREE_GB:
+        yield (
+            f"{free:.0f} GB are free at {layout.root}, and it takes {_FREE_GB}",
+            "free some, or set NODE_DIR",
+        )
+    for name, port in layout.ports.items():
+        if not any(processes.find(layout.root, own) for own in _owners(name)) and _taken(layout, port):
+            yield (
+                f"port {port}, for {name}, is in use",
+                f"end what listens there (ss -ltnp 'sport = :{port}')",
+            )
+
+
+def require(layout: Layout) -> None:
+    """NodeError with everything that stands in the way."""
+    found = list(problems(layout))
+    if found:
+        raise NodeError(
+            "the node cannot run here: " + "; ".join(text for text, _ in found),
+            where=f"NODE_DIR={layout.root}",
+            remedy="; ".join(dict.fromkeys(remedy for _, remedy in found)),
+        )
+
+
+def _owners(name: str) -> tuple[str, ...]:
+    return (name.split("'")[0],)
+
+
+def _existing(layout: Layout) -> str:
+    folder = layout.root
+    while not folder.exists():
+        folder = folder.parent
+    return str(folder)
+
+
+def _taken(layout: Layout, port: int) -> bool:
+    for address in {"127.0.0.1", layout.address}:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return True
+    return False
