@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, cast
 from standin import checkpoint, differ, metadata, ownership, paths, ready, render, replaces, waitfor
 from standin.awaiting import NotReadyError
 from standin.checkpoint import Checkpoint, object_id, text_at
-from standin.client import ApiError, UnreachableError
+from standin.client import ApiError, Response, UnreachableError
 from standin.cluster import Cluster, Unreachable
 from standin.config import Options, unsupported
 from standin.discovery import NoSuchKindError, kind_of
@@ -322,9 +322,21 @@ class Operations:
             ignored_paths: tuple[Path, ...] = tuple(paths.parse(text) for text in ignored)
             wanted = ownership.with_ignored(inputs, live, manager, ignored_paths)
             force = self._forces(inputs) or ownership.must_force(live, preview=preview)
-            answer = cluster.apply(wanted, manager, force=force, preview=preview)
+            answer = self._apply(cluster, wanted, manager, force=force, preview=preview)
         self._warn(urn, answer.warnings)
         return answer.body
+
+    def _apply(
+        self, cluster: Cluster, wanted: Object, manager: str, *, force: bool, preview: bool
+    ) -> Response:
+        """Server-side apply; a preview overrides the conflicts that the real update will not have."""
+        try:
+            return cluster.apply(wanted, manager, force=force, preview=preview)
+        except ApiError as error:
+            causes = cast("list[Object]", checkpoint.at(error.status, "details", "causes") or [])
+            if preview and error.code == _CONFLICT and ownership.all_adopted(causes):
+                return cluster.apply(wanted, manager, force=True, preview=True)
+            raise
 
     def _update_failed(
         self,

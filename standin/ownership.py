@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, cast
 
 from standin.checkpoint import at
@@ -21,6 +22,8 @@ _ADOPTED: Final = (
 """Managers, by how their names start, whose fields become ours: kubectl's, and a new object's."""
 
 _CLIENT_SIDE: Final = ("pulumi-resource-kubernetes", "pulumi-kubernetes", "pulumi-kubernetes.exe")
+
+_CONFLICT: Final = re.compile(r'conflict with "([^"]*)"( with subresource)?')
 
 Entry = dict[str, Any]
 
@@ -66,6 +69,16 @@ def must_force(live: Object, *, preview: bool) -> bool:
         return True
     return preview and any(
         entry.get("operation") == "Update" and entry.get("manager") in _CLIENT_SIDE for entry in known
+    )
+
+
+def all_adopted(causes: list[Object]) -> bool:
+    """Whether a conflict is only with managers that the real update adopts (a preview cannot)."""
+    found = [_CONFLICT.search(str(cause.get("message"))) for cause in causes]
+    return bool(found) and all(
+        match is not None
+        and _is_adopted({"manager": match[1], "operation": "Update", "subresource": match[2]})
+        for match in found
     )
 
 

@@ -74,6 +74,19 @@ class TestOwnership:
         assert mutable.update(urn, identifier, state, new, preview=True)["data"] == {"a": "2"}
         assert cluster.get(config_map(namespace)) == before
 
+    def test_a_preview_tells_the_truth_about_conflicts(self, mutable, candidate, cluster, namespace):
+        if candidate.is_official:
+            pytest.skip("the official plugin's preview fails where its update would not")
+        urn, identifier, state = mutable.apply(config_map(namespace))
+        new = self.changed(mutable, config_map(namespace, "2"), state)
+        state = mutable.update(urn, identifier, state, new)
+        newer = self.changed(mutable, config_map(namespace, "3"), state)
+        cluster.patch(config_map(namespace), {"data": {"a": "edited"}}, "kubectl-edit")
+        assert mutable.update(urn, identifier, state, newer, preview=True)["data"] == {"a": "3"}
+        cluster.patch(config_map(namespace), {"data": {"a": "theirs"}}, "a-controller")
+        with pytest.raises(InitFailedError, match="a-controller"):
+            mutable.update(urn, identifier, state, newer, preview=True)
+
     def test_a_field_that_goes_is_taken_away(self, mutable, cluster, namespace):
         given = {**config_map(namespace), "data": {"a": "1", "b": "2"}}
         urn, identifier, state = mutable.apply(given)
@@ -509,7 +522,7 @@ class TestRefusals:
             assert "replicaz" not in state["__inputs"]["spec"]
             return
         for preview in (True, False):
-            with pytest.raises(PluginError, match='unknown field "spec.replicaz"'):
+            with pytest.raises(PluginError, match=r'unknown field "spec\.replicaz"'):
                 plugin.apply(given, preview=preview)
         assert cluster.get(given) is None
         lenient = start(ZIGGURAT_STANDIN_FIELD_VALIDATION="lenient").configure(kubeconfig=str(kubeconfig))

@@ -214,6 +214,19 @@ def test_conflicts_are_forced_only_where_owners_cannot_be_told():
     assert not ownership.must_force(live_with(entry("hpa", "Update", {})), preview=True)
 
 
+@pytest.mark.parametrize(
+    ("messages", "adopted"),
+    [
+        (['conflict with "kubectl-edit" using v1'], True),
+        (['conflict with "kubectl-edit" using v1', 'conflict with "hpa" using v1'], False),
+        (['conflict with "kubectl" with subresource "scale" using apps/v1'], False),
+        ([], False),
+    ],
+)
+def test_a_preview_overrides_only_conflicts_that_the_update_will_not_have(messages, adopted):
+    assert ownership.all_adopted([{"message": text} for text in messages]) is adopted
+
+
 def test_ignored_fields_of_others_are_left_out_and_ours_are_sent_as_they_are():
     live = {
         **live_with(
