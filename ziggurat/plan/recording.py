@@ -250,7 +250,8 @@ async def _turns(number: int) -> None:
 def _without_traces() -> Generator[None]:
     """Leaves out where in the program each resource is made, which only an engine shows.
 
-    They take a quarter of a plan's time (measured, docs/plan.md). Nothing but time is lost should Pulumi come to call it otherwise.
+    They take a quarter of a plan's time (measured, docs/plan.md). Nothing but time is lost should Pulumi
+    come to call it otherwise.
     """
     name = "_get_stack_trace"
     original = getattr(resource, name, None)
