@@ -31,7 +31,7 @@ def stack_options(command: _Command) -> _Command:
             "--stand-in",
             is_flag=True,
             help="Where the official Kubernetes plugin cannot be had, use the bundled stand-in on the "
-            "blueprint's own cluster too. It is made for the sandbox: docs/standin.md says what it is.",
+            "blueprint's own cluster too. It is made for the sandbox: docs/stand-in.md says what it is.",
         ),
     )
     for option in reversed(options):
