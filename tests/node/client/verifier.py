@@ -1,4 +1,4 @@
-"""Compares what the server has with what it acknowledged. usage: verifier.py NOTES; prints one JSON object."""
+"""Compares what the server has with what it acknowledged, as one JSON object. usage: verifier.py NOTES"""
 
 import json
 import sys

@@ -1,8 +1,8 @@
 """Writes at a steady rate and notes what the server acknowledged. usage: writer.py EXPERIMENT NOTES STOP
 
-Each write carries its number: metrics `n` at step n, and every tenth an artifact of that name. It goes into NOTES
-(one JSON object a line) when the server has acknowledged it, and is tried again until then. It ends when the
-file STOP is there.
+Each write carries its number: metrics `n` at step n, and every tenth an artifact of that name. It goes into
+NOTES (one JSON object a line) when the server has acknowledged it, and is tried again until then. It ends
+when the file STOP is there.
 """
 
 import json

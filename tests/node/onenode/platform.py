@@ -108,6 +108,10 @@ class Platform:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout + (done.stderr if not check else "")
 
+    def exec(self, namespace: str, pod: str) -> list[str]:
+        """The command line that runs the words after it in a pod."""
+        return ["kubectl", "--kubeconfig", str(self.kubeconfig), "exec", "-n", namespace, pod, "--"]
+
     def objects(self, kind: str, namespace: str | None = None) -> list[dict[str, Any]]:
         where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
         return json.loads(self.kubectl("get", kind, *where, "--output", "json"))["items"]
