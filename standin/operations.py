@@ -15,21 +15,22 @@ from standin.awaiting import NotReadyError
 from standin.checkpoint import Checkpoint, object_id, text_at
 from standin.client import ApiError, Response, UnreachableError
 from standin.cluster import Cluster, Unreachable
-from standin.config import Options, unsupported
+from standin.config import Options
 from standin.discovery import NoSuchKindError, kind_of
+from standin.failures import CONFLICT, InitFailedError, OperationError, refused, title
 from standin.host import Host, Severity
 from standin.metadata import Autonaming
-from standin.normal import BUILT_IN_GROUPS, is_crd, normalise
+from standin.normal import is_crd, normalise
 from standin.paths import Path
 from standin.ready import Await
 from standin.replaces import Fields
+from standin.urn import Urn, refuse
 from standin.wire import Object, Secret, Unknown, holds, mark, reveal
 
 _CREATE_WAITS: Final = (1.0, 2.0, 3.0, 4.0, 4.0)
 """Seconds between attempts to create what the server does not know yet (a definition just applied)."""
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
-_CONFLICT: Final = 409
 _DELETE_LIMIT: Final = 600.0
 _DELETED_UNSEEN: Final = frozenset(
     {
@@ -47,49 +48,6 @@ _SERVER_ANNOTATIONS: Final = (
     "deployment.kubernetes.io/revision",
     "kubectl.kubernetes.io/last-applied-configuration",
 )
-
-
-class OperationError(Exception):
-    """The operation has failed and nothing has changed."""
-
-
-class InitFailedError(Exception):
-    """The object exists, and is not as it should be; its state must be kept."""
-
-    def __init__(self, identifier: str, properties: Object, inputs: Object, reasons: tuple[str, ...]) -> None:
-        """`inputs` is {} where they are those of the request."""
-        super().__init__(reasons[0])
-        self.identifier = identifier
-        self.properties = properties
-        self.inputs = inputs
-        self.reasons = reasons
-
-
-@dataclass(frozen=True)
-class Urn:
-    """The parts of a resource's URN that matter here."""
-
-    text: str
-
-    @property
-    def token(self) -> str:
-        """The type: `kubernetes:apps/v1:Deployment`."""
-        return self.text.split("::")[2].rpartition("$")[2]
-
-    @property
-    def name(self) -> str:
-        """The logical name."""
-        return self.text.split("::", 3)[3]
-
-    @property
-    def api_version(self) -> str:
-        """As an object has it; the core group is left out."""
-        return self.token.split(":")[1].removeprefix("core/")
-
-    @property
-    def kind(self) -> str:
-        """The kind, as an object has it."""
-        return self.token.split(":")[2]
 
 
 @dataclass(frozen=True)
@@ -118,7 +76,7 @@ class Operations:
 
     def check(self, urn: Urn, olds: Object, news: Object, seed: bytes, autonaming: Autonaming) -> Object:
         """The inputs in normal form, named and placed. Raises OperationError for what is not served."""
-        _refuse(urn)
+        refuse(urn)
         inputs = normalise(cast("Object", reveal(news)))
         old = cast("Object", reveal(olds))
         try:
@@ -217,7 +175,7 @@ class Operations:
         except (ApiError, NoSuchKindError) as error:
             if preview and _previews_anyway(error):
                 return "", given
-            raise OperationError(_refused("create", inputs, error)) from error
+            raise OperationError(refused("create", inputs, error)) from error
         if preview:
             live = {key: value for key, value in live.items() if key != "status"}
             return "", checkpoint.write(inputs, live, given, version, manager)
@@ -227,7 +185,7 @@ class Operations:
             live = self._await(cluster, urn, inputs, live, timeout)
         except NotReadyError as error:
             properties = checkpoint.write(inputs, error.live, given, version, manager)
-            text = f"{_title(inputs)} was created, but is not ready: {error.reasons[0]}"
+            text = f"{title(inputs)} was created, but is not ready: {error.reasons[0]}"
             raise InitFailedError(object_id(live), properties, {}, (text, *error.reasons[1:])) from error
         return object_id(live), checkpoint.write(inputs, live, given, version, manager)
 
@@ -286,7 +244,7 @@ class Operations:
             if not preview:
                 live = self._await(cluster, urn, inputs, live, timeout)
         except NoSuchKindError as error:
-            raise OperationError(_refused("update", inputs, error)) from error
+            raise OperationError(refused("update", inputs, error)) from error
         except (ApiError, NotReadyError) as error:
             if preview and isinstance(error, ApiError) and error.code == _FORBIDDEN:
                 return given
@@ -334,7 +292,7 @@ class Operations:
             return cluster.apply(wanted, manager, force=force, preview=preview)
         except ApiError as error:
             causes = cast("list[Object]", checkpoint.at(error.status, "details", "causes") or [])
-            if preview and error.code == _CONFLICT and ownership.all_adopted(causes):
+            if preview and error.code == CONFLICT and ownership.all_adopted(causes):
                 return cluster.apply(wanted, manager, force=True, preview=True)
             raise
 
@@ -350,11 +308,11 @@ class Operations:
         """Keeps the object as it is now, with the new inputs, so that the next run tries again."""
         if isinstance(error, NotReadyError):
             reasons = (
-                f"{_title(inputs)} was updated, but is not ready: {error.reasons[0]}",
+                f"{title(inputs)} was updated, but is not ready: {error.reasons[0]}",
                 *error.reasons[1:],
             )
         else:
-            reasons = (_refused("update", inputs, error),)
+            reasons = (refused("update", inputs, error),)
         try:
             live = error.live if isinstance(error, NotReadyError) else cluster.read(state.live)
         except (ApiError, NoSuchKindError, UnreachableError):
@@ -383,7 +341,7 @@ class Operations:
         except ApiError as error:
             if error.code == _NOT_FOUND:
                 return "", {}, {}
-            raise OperationError(_refused("read", wanted, error)) from error
+            raise OperationError(refused("read", wanted, error)) from error
         inputs = _adopted(live) if adopting else differ.prune(live, old or wanted)
         version = state.initial_api_version or str(wanted.get("apiVersion"))
         stored = checkpoint.write(inputs, live, given, version, _manager(wanted, state))
@@ -416,7 +374,7 @@ class Operations:
             return
         verdict = how.check(live, cluster.waiter.lookup)
         if not verdict.done:
-            reason = f"{_title(live)} is not ready: {verdict.message}"
+            reason = f"{title(live)} is not ready: {verdict.message}"
             raise InitFailedError(identifier or object_id(live), *parts, (reason,))
 
     # --- delete ------------------------------------------------------------------------------------------
@@ -447,12 +405,12 @@ class Operations:
             return
         except ApiError as error:
             if error.code != _NOT_FOUND:
-                raise OperationError(_refused("delete", target, error)) from error
+                raise OperationError(refused("delete", target, error)) from error
         except NotReadyError as error:
             stored = checkpoint.write(
                 state.inputs, error.live, properties, state.initial_api_version, state.field_manager
             )
-            reason = f"{_title(target)} is not deleted yet: {error.reasons[0]}"
+            reason = f"{title(target)} is not deleted yet: {error.reasons[0]}"
             raise InitFailedError(identifier, stored, {}, (reason,)) from error
 
     def _waits_for_deletion(self, inputs: Object) -> bool:
@@ -534,20 +492,6 @@ _CLUSTER_SCOPED: Final = frozenset(
 """Kinds without namespace, for when no cluster can be asked."""
 
 
-def _refuse(urn: Urn) -> None:
-    """Raises OperationError for types that are left to the official plugin."""
-    module = urn.token.split(":")[1]
-    group = module.rpartition("/")[0].removeprefix("core")
-    if module.startswith(("helm.sh/", "yaml", "kustomize")):
-        raise OperationError(unsupported(urn.token))
-    if group in BUILT_IN_GROUPS and urn.kind.endswith("Patch"):
-        raise OperationError(unsupported(f"{urn.token} (a Patch resource)"))
-    if group in BUILT_IN_GROUPS and urn.kind.endswith("List"):
-        raise OperationError(
-            f"{urn.token} only exists for manifests that hold lists: use the kind of its items"
-        )
-
-
 def _no_namespace(manifest: Object) -> bool:
     """Whether no namespace is given, not even one that is not known yet."""
     known = manifest.get("metadata")
@@ -592,22 +536,3 @@ def _adopted(live: Object) -> Object:
     annotations = cast("Object", checkpoint.at(inputs, "metadata", "annotations") or {})
     kept = {key: value for key, value in annotations.items() if key not in _SERVER_ANNOTATIONS}
     return metadata.with_metadata(inputs, annotations=kept or None)
-
-
-def _title(manifest: Object) -> str:
-    return f"{manifest.get('kind')} {object_id(manifest)}"
-
-
-def _refused(verb: str, manifest: Object, error: ApiError | NoSuchKindError) -> str:
-    """What happened, in our words; why, in the server's own; what to do about it."""
-    text = f"cannot {verb} {_title(manifest)}: {error}"
-    if isinstance(error, NoSuchKindError):
-        return f"{text}. Is the definition (CRD) of this kind installed, and does the resource depend on it?"
-    if error.reason == "AlreadyExists":
-        return f"{text}. It is not in this stack: import it (pulumi import), delete it, or rename yours"
-    if error.code == _CONFLICT and verb == "update":
-        return (
-            f"{text}. Somebody else manages these fields: take them out of the program, list them in "
-            f'ignoreChanges, or set the annotation {metadata.PATCH_FORCE}: "true" to take them over'
-        )
-    return text

@@ -18,11 +18,13 @@ from standin import config, wire
 from standin.client import UnreachableError
 from standin.cluster import Cluster, connect
 from standin.config import ConfigError, unsupported
+from standin.failures import InitFailedError, OperationError
 from standin.host import GRPC_OPTIONS, Host, Severity
 from standin.kubeconfig import KubeconfigError
 from standin.metadata import Autonaming
-from standin.operations import InitFailedError, OperationError, Operations, Urn
+from standin.operations import Operations
 from standin.protocol import protocol
+from standin.urn import Urn
 
 if TYPE_CHECKING:
     from pulumi.runtime.proto import plugin_pb2, provider_pb2
