@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from ziggurat import exit_codes
@@ -23,7 +24,7 @@ def declared() -> list[tuple[int, str, str]]:
     tree = ast.parse(Path(exit_codes.__file__).read_text())
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef))
     found: list[tuple[int, str, str]] = []
-    for member, text in zip(body, body[1:], strict=False):
+    for member, text in pairwise(body):
         if isinstance(member, ast.Assign) and isinstance(text, ast.Expr):
             target = member.targets[0]
             assert isinstance(target, ast.Name)
