@@ -133,7 +133,7 @@ def attempts(found: Treasure):
 
 
 def leaks(answer: Answer, found: Treasure, path: str) -> bool:
-    """Whether an answer grants the request. A 200 with an error inside, or a search without results, does not."""
+    """Whether an answer grants the request. An error inside a 200, or an empty search, does not."""
     if answer.status != 200:
         return False
     try:
@@ -314,8 +314,20 @@ def test_the_database_refuses_who_has_no_password(platform, table):
     tried = {}
     for user in ("mlflow", "postgres"):
         done = subprocess.run(
-            [*platform.exec(platform.name, "postgresql-0"), "env", "PGPASSWORD=guess", "psql", "-h", target]
-            + ["-U", user, "-d", "mlflow", "-c", "select 1"],
+            [
+                *platform.exec(platform.name, "postgresql-0"),
+                "env",
+                "PGPASSWORD=guess",
+                "psql",
+                "-h",
+                target,
+                "-U",
+                user,
+                "-d",
+                "mlflow",
+                "-c",
+                "select 1",
+            ],
             text=True,
             capture_output=True,
             check=False,

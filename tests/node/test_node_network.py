@@ -1,4 +1,4 @@
-"""The node enforces NetworkPolicies: without this, that a connection fails proves nothing, and that one works, little."""
+"""The node enforces NetworkPolicies: a connection that must fail fails, and one that must work works."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def reaches(kubectl, space, pod, target) -> bool:
 
 
 def test_connections_fail_and_work_as_the_policies_say(kubectl, table):
-    """Each tried without policies first (all work), then with them: by the Service and by the pod's address."""
+    """Each without policies first (all work), then with: by the Service and by the pod's address."""
     pod = json.loads(kubectl("get", "pod", "server", "-n", "policy-a", "-o", "json").stdout)
     targets = {"Service": "server.policy-a.svc.cluster.local", "pod": f"{pod['status']['podIP']}:8080"}
     expected = {

@@ -79,42 +79,49 @@ def commands(layout: Layout) -> dict[str, list[str | Path]]:
         return [layout.bin / f"kube-{name}", *own, *listen, *_flags(**more)]
 
     return {
-        "etcd": [layout.bin / "etcd", "--unsafe-no-fsync"]
-        + _flags(
-            name="node",
-            data_dir=root / "etcd",
-            listen_client_urls=client,
-            advertise_client_urls=client,
-            listen_peer_urls=peer,
-            initial_advertise_peer_urls=peer,
-            initial_cluster=f"node={peer}",
-        ),
-        "kube-apiserver": [layout.bin / "kube-apiserver", "--allow-privileged", "--enable-aggregator-routing"]
-        + _flags(
-            etcd_servers=client,
-            advertise_address=layout.address,
-            secure_port=layout.api_port,
-            service_cluster_ip_range=layout.services,
-            authorization_mode="Node,RBAC",
-            enable_admission_plugins="NodeRestriction",
-            client_ca_file=pki / "ca.crt",
-            tls_cert_file=pki / "apiserver.crt",
-            tls_private_key_file=pki / "apiserver.key",
-            kubelet_client_certificate=pki / "apiserver-kubelet-client.crt",
-            kubelet_client_key=pki / "apiserver-kubelet-client.key",
-            kubelet_certificate_authority=pki / "ca.crt",
-            kubelet_preferred_address_types="InternalIP",
-            service_account_issuer="https://kubernetes.default.svc.cluster.local",
-            service_account_key_file=pki / "sa.pub",
-            service_account_signing_key_file=pki / "sa.key",
-            requestheader_client_ca_file=pki / "front-proxy-ca.crt",
-            requestheader_allowed_names="front-proxy-client",
-            requestheader_extra_headers_prefix="X-Remote-Extra-",
-            requestheader_group_headers="X-Remote-Group",
-            requestheader_username_headers="X-Remote-User",
-            proxy_client_cert_file=pki / "front-proxy-client.crt",
-            proxy_client_key_file=pki / "front-proxy-client.key",
-        ),
+        "etcd": [
+            layout.bin / "etcd",
+            "--unsafe-no-fsync",
+            *_flags(
+                name="node",
+                data_dir=root / "etcd",
+                listen_client_urls=client,
+                advertise_client_urls=client,
+                listen_peer_urls=peer,
+                initial_advertise_peer_urls=peer,
+                initial_cluster=f"node={peer}",
+            ),
+        ],
+        "kube-apiserver": [
+            layout.bin / "kube-apiserver",
+            "--allow-privileged",
+            "--enable-aggregator-routing",
+            *_flags(
+                etcd_servers=client,
+                advertise_address=layout.address,
+                secure_port=layout.api_port,
+                service_cluster_ip_range=layout.services,
+                authorization_mode="Node,RBAC",
+                enable_admission_plugins="NodeRestriction",
+                client_ca_file=pki / "ca.crt",
+                tls_cert_file=pki / "apiserver.crt",
+                tls_private_key_file=pki / "apiserver.key",
+                kubelet_client_certificate=pki / "apiserver-kubelet-client.crt",
+                kubelet_client_key=pki / "apiserver-kubelet-client.key",
+                kubelet_certificate_authority=pki / "ca.crt",
+                kubelet_preferred_address_types="InternalIP",
+                service_account_issuer="https://kubernetes.default.svc.cluster.local",
+                service_account_key_file=pki / "sa.pub",
+                service_account_signing_key_file=pki / "sa.key",
+                requestheader_client_ca_file=pki / "front-proxy-ca.crt",
+                requestheader_allowed_names="front-proxy-client",
+                requestheader_extra_headers_prefix="X-Remote-Extra-",
+                requestheader_group_headers="X-Remote-Group",
+                requestheader_username_headers="X-Remote-User",
+                proxy_client_cert_file=pki / "front-proxy-client.crt",
+                proxy_client_key_file=pki / "front-proxy-client.key",
+            ),
+        ],
         "kube-controller-manager": [
             *kubernetes(
                 "controller-manager",
@@ -128,22 +135,39 @@ def commands(layout: Layout) -> dict[str, list[str | Path]]:
         ],
         "kube-scheduler": kubernetes("scheduler", layout.api_port + 2),
         "containerd": [layout.bin / "containerd", "--config", conf / "containerd.toml"],
-        "network-policies": [layout.bin / "network-policies", "--kubeconfig", conf / "policies.kubeconfig"]
-        + ["--node", layout.name, "--table", layout.chain.lower(), "--queue", str(layout.queue)]
-        + ["--nri", root / "containerd" / "nri.sock"],
-        "kubelet": [layout.bin / "kubelet"]
-        + _flags(
-            config=conf / "kubelet.json",
-            kubeconfig=conf / "kubelet.kubeconfig",
-            root_dir=root / "kubelet",
-            hostname_override=layout.name,
-            node_ip=layout.address,
-            cert_dir=pki,
-        ),
+        "network-policies": [
+            layout.bin / "network-policies",
+            "--kubeconfig",
+            conf / "policies.kubeconfig",
+            "--node",
+            layout.name,
+            "--table",
+            layout.chain.lower(),
+            "--queue",
+            str(layout.queue),
+            "--nri",
+            root / "containerd" / "nri.sock",
+        ],
+        "kubelet": [
+            layout.bin / "kubelet",
+            *_flags(
+                config=conf / "kubelet.json",
+                kubeconfig=conf / "kubelet.kubeconfig",
+                root_dir=root / "kubelet",
+                hostname_override=layout.name,
+                node_ip=layout.address,
+                cert_dir=pki,
+            ),
+        ],
         "kube-proxy": [layout.bin / "kube-proxy", "--config", conf / "proxy.json"],
         "coredns": [layout.bin / "coredns", "-conf", conf / "Corefile"],
-        "provisioner": [sys.executable, Path(__file__).parent / "provisioner.py", layout.kubeconfig]
-        + [root / "volumes", layout.name],
+        "provisioner": [
+            sys.executable,
+            Path(__file__).parent / "provisioner.py",
+            layout.kubeconfig,
+            root / "volumes",
+            layout.name,
+        ],
     }
 
 
@@ -212,8 +236,7 @@ def files(layout: Layout) -> dict[Path, str]:
         conf / "kubelet.json": json.dumps(kubelet, indent=1),
         conf / "proxy.json": json.dumps(proxy, indent=1),
         root / "cni" / "10-bridge.conflist": json.dumps(cni, indent=1),
-        conf
-        / "resolv.conf": f"nameserver {layout.dns_service}\n",  # for dnsPolicy Default: not the machine's own
+        conf / "resolv.conf": f"nameserver {layout.dns_service}\n",
         conf / "Corefile": _COREDNS.format(
             port=layout.dns_port,
             address=layout.address,
@@ -231,7 +254,7 @@ def files(layout: Layout) -> dict[Path, str]:
 
 
 def _may_protect() -> bool:
-    """Whether a process may lower its oom_score_adj. Every sandbox asks for -998, which takes CAP_SYS_RESOURCE."""
+    """Whether a process may lower its oom_score_adj. Sandboxes ask for -998: CAP_SYS_RESOURCE."""
     own = Path("/proc/self/oom_score_adj")
     before = own.read_text()
     try:

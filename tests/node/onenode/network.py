@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import subprocess
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from onenode.layout import Layout
 
 SYSCTL = {
     "net.ipv4.ip_forward": "1",
-    "net.bridge.bridge-nf-call-iptables": "1",  # else an answer between two pods of the bridge passes no Service
+    "net.bridge.bridge-nf-call-iptables": "1",  # else answers on the bridge miss the Service
     "fs.inotify.max_user_instances": "8192",
 }
 SET_BY_KUBELET = ("vm.overcommit_memory", "kernel.panic", "kernel.panic_on_oops")
@@ -54,9 +56,9 @@ def restore_sysctl(layout: Layout, names: Iterable[str] | None = None) -> None:
 def guard(layout: Layout) -> None:
     """Hands the first packet of each connection from or to a pod to the policies' engine.
 
-    The engine's own rules use nftables' `queue`, which not every kernel has (CONFIG_NFT_QUEUE); iptables' NFQUEUE
-    does the same. Where the engine does not answer, packets are dropped. What the node's own root sends passes:
-    the kubelet's probes, port forwards, and the tests' clients outside of the cluster.
+    The engine's own rules use nftables' `queue`, which not every kernel has (CONFIG_NFT_QUEUE); iptables'
+    NFQUEUE does the same. Where the engine does not answer, packets are dropped. What the node's own root
+    sends passes: the kubelet's probes, port forwards, and the tests' clients outside of the cluster.
     """
     chain = layout.chain
     if run("iptables", "-w", "-t", "mangle", "-N", chain).returncode == 0:
@@ -88,31 +90,33 @@ def unmount(root: Path) -> None:
 
 
 def clean(layout: Layout, bin_folder: Path) -> None:
-    """Takes away the bridge, the pods' interfaces and namespaces, and the rules of CNI, kube-proxy and kubelet."""
+    """Takes away the bridge, the pods' interfaces and namespaces, the rules and the control groups."""
+    _remove_interfaces(layout)
+    run(str(bin_folder / "kube-proxy"), "--cleanup")
+    for table, family in product(_CNI_TABLES, ("ip", "ip6", "inet")):
+        run("nft", "delete", "table", family, table)
+    for tool in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "OUTPUT"):
+            run(tool, "-w", "-D", chain, "-j", "KUBE-FIREWALL")
+        for table, chain in product(("filter", "nat", "mangle"), _KUBELET_CHAINS):
+            run(tool, "-w", "-t", table, "-F", chain)
+            run(tool, "-w", "-t", table, "-X", chain)
+    for tree in (*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")):
+        _remove_groups(tree)
+
+
+def _remove_interfaces(layout: Layout) -> None:
     bridge = Path("/sys/class/net", layout.bridge)
-    state = layout.root / "cni" / "state"
     if bridge.exists():
         for peer in (bridge / "brif").iterdir():
             run("ip", "link", "delete", peer.name)
         run("ip", "link", "delete", layout.bridge)
-    for space in (layout.root / "netns").read_text().split() if (layout.root / "netns").exists() else []:
+    recorded = layout.root / "netns"
+    for space in recorded.read_text().split() if recorded.exists() else []:
         run("ip", "netns", "delete", space)
     for file in Path("/var/lib/cni/results").glob(f"{layout.bridge}-*"):
         file.unlink(missing_ok=True)
-    run("rm", "-rf", str(state))
-    run(str(bin_folder / "kube-proxy"), "--cleanup")
-    for table in _CNI_TABLES:
-        for family in ("ip", "ip6", "inet"):
-            run("nft", "delete", "table", family, table)
-    for tool in ("iptables", "ip6tables"):
-        for chain in ("INPUT", "OUTPUT"):
-            run(tool, "-w", "-D", chain, "-j", "KUBE-FIREWALL")
-        for table in ("filter", "nat", "mangle"):
-            for chain in _KUBELET_CHAINS:
-                run(tool, "-w", "-t", table, "-F", chain)
-                run(tool, "-w", "-t", table, "-X", chain)
-    for tree in (*Path("/sys/fs/cgroup").glob("*/kubepods"), Path("/sys/fs/cgroup/kubepods")):
-        _remove_groups(tree)
+    shutil.rmtree(layout.root / "cni" / "state", ignore_errors=True)
 
 
 def _remove_groups(tree: Path) -> None:

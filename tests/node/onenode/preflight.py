@@ -24,16 +24,20 @@ class NodeError(ZigguratError):
 
 def explain(layout: Layout) -> str:
     """What will happen, for people to read first."""
+    ports = ", ".join(map(str, sorted(layout.ports.values())))
     return f"""\
 A real one-node Kubernetes runs on this machine until it is taken down (make node-down). It
-  needs    Linux on amd64, root, {_FREE_GB} GB of disk; apt packages: {PACKAGES}
-  keeps    its state in {layout.root}, programs and images in {layout.cache}
-  listens  on {layout.address} and 127.0.0.1, ports {", ".join(map(str, sorted(layout.ports.values())))}
-  adds     the bridge {layout.bridge} ({layout.pods}) and a network namespace for each pod; rules of kube-proxy
-           and CNI (nftables) and the iptables chain {layout.chain}; cgroups below /kubepods; mounts below {layout.root}
-  sets     net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables, fs.inotify.max_user_instances, and what the
-           kubelet sets (vm.overcommit_memory, kernel.panic*)
-All of this is put back when it is taken down. Nothing of another container runtime or cluster is touched."""
+  needs    Linux on amd64, root, {_FREE_GB} GB of disk, and of apt:
+           {PACKAGES}
+  keeps    its state in {layout.root},
+           programs and images in {layout.cache}
+  listens  on {layout.address} and 127.0.0.1, ports {ports}
+  adds     the bridge {layout.bridge} ({layout.pods}) and a network namespace for each pod;
+           rules of kube-proxy and CNI (nftables) and the iptables chain {layout.chain};
+           cgroups below /kubepods; mounts below {layout.root}
+  sets     net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables, fs.inotify.max_user_instances,
+           and what the kubelet sets (vm.overcommit_memory, kernel.panic*)
+All of this is put back when it is taken down. No other container runtime or cluster is touched."""
 
 
 def problems(layout: Layout, *, building: bool = True) -> Iterator[tuple[str, str]]:

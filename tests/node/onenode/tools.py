@@ -1,6 +1,6 @@
-"""The programs of the node: the control plane from Ziggurat's toolchain, the rest built from tests/node/tools.
+"""The programs of the node: the control plane by Ziggurat's toolchain, the rest built from tests/node/tools.
 
-A program is built once for all that it is made of (its pins, flags and the version of Go) and kept in the cache.
+A program is built once for all that it is made of (pins, flags, version of Go) and kept in the cache.
 """
 
 from __future__ import annotations
