@@ -10,7 +10,7 @@ BLUEPRINT ?= blueprints/starter.yaml
 ZIGGURAT := $(BIN)/ziggurat
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test lint test-fast test-sandbox lock generated
+.PHONY: help setup demo demo-down test lint test-fast test-sandbox test-node node-down lock generated
 
 help:  ## what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,13 @@ test-fast: $(READY)  ## layers 1 and 2: no engine, no cluster
 test-sandbox: $(READY)  ## layer 3: the real engine on a real API server
 	@$(ZIGGURAT) tools ensure
 	$(BIN)/pytest -q tests/sandbox tests/conformance
+
+test-node: $(READY)  ## layer 4: a real one-node cluster; needs root, changes network, mounts and cgroups while it runs
+	@PYTHONPATH=tests/node $(BIN)/python -m onenode explain
+	$(BIN)/pytest -q tests/node
+
+node-down: $(READY)  ## take down the node of test-node (kept where it ran before, or with NODE_KEEP=1)
+	@PYTHONPATH=tests/node $(BIN)/python -m onenode down
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv

@@ -42,10 +42,14 @@ class Writer:
 
 
 def kill(platform, app):
-    """Kills the pod at once, and waits until its successor is ready."""
+    """Has the kubelet kill the pod after a second, and waits until its successor is ready.
+
+    Not by `--force`: that starts the successor while the predecessor may still write to the same volume, which
+    Kubernetes warns of for stateful sets.
+    """
     selector = f"app.kubernetes.io/name={app},app.kubernetes.io/instance={platform.name}"
     where = ("-n", platform.name, "-l", selector)
-    platform.kubectl("delete", "pod", *where, "--grace-period=0", "--force")
+    platform.kubectl("delete", "pod", *where, "--grace-period=1")
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         pods = [
