@@ -44,8 +44,8 @@ class Writer:
 def kill(platform, app):
     """Has the kubelet kill the pod after a second, and waits until its successor is ready.
 
-    Not by `--force`: that starts the successor while the predecessor may still write to the same volume, which
-    Kubernetes warns of for stateful sets.
+    Not by `--force`: that starts the successor while the predecessor may still write to the same volume, of
+    which Kubernetes warns for stateful sets.
     """
     selector = f"app.kubernetes.io/name={app},app.kubernetes.io/instance={platform.name}"
     where = ("-n", platform.name, "-l", selector)
