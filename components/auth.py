@@ -22,6 +22,8 @@ from components.tracking import ADMIN_SECRET, Authorization, service_uri
 from components.versions import MLFLOW, OAUTH2_PROXY, ImageSource
 
 PROXY_PORT = 4180
+PROGRAM_ROUTES = "^/(api/|v1/traces$|version$|health$)"
+"""What programs ask of MLflow: its API, OpenTelemetry's traces, its version, its health."""
 OIDC_FUNCTION = "ziggurat_oidc:authenticate"
 """The authorization function of a single sign-on: components/scripts/ziggurat_oidc.py."""
 _USER = 1000
@@ -202,31 +204,40 @@ def accounts_pod(args: AuthArgs, config_hash: str) -> Manifest:
     )
 
 
-def proxy_flags(args: AuthArgs, oidc: OidcAuth) -> Sequence[str]:
-    """oauth2-proxy in front of MLflow: it logs browsers in and hands MLflow the ID token of each request."""
+def proxy_flags(oidc: OidcAuth, upstream: str, host: str | None) -> Sequence[str]:
+    """oauth2-proxy in front of MLflow: it logs browsers in and hands MLflow the ID token of each request.
+
+    `upstream` is MLflow's URL, `host` the name under which browsers come.
+    """
     return [
         f"--http-address=0.0.0.0:{PROXY_PORT}",
-        f"--upstream={service_uri(args.tracking)}",
+        f"--upstream={upstream}",
         "--provider=oidc",
         f"--oidc-issuer-url={oidc.issuer}",
         f"--client-id={oidc.client_id}",
-        f"--redirect-url=https://{args.host}/oauth2/callback",
+        f"--redirect-url=https://{host}/oauth2/callback",
         "--scope=openid email profile groups",
-        f"--user-id-claim={oidc.username_claim}",
+        f"--oidc-email-claim={oidc.username_claim}",
         f"--oidc-groups-claim={oidc.groups_claim}",
         "--insecure-oidc-allow-unverified-email=false",
         "--email-domain=*",  # who gets in is decided by groups, at MLflow
         "--code-challenge-method=S256",
+        "--insecure-oidc-skip-nonce=false",  # the default skips it; a token is for the login that asked for it
         "--skip-provider-button=true",
         "--pass-authorization-header=true",
         "--pass-basic-auth=false",
+        "--pass-user-headers=false",  # MLflow believes the token only
         "--pass-host-header=true",
         "--cookie-secure=true",
         "--cookie-samesite=lax",
         "--cookie-name=__Host-ziggurat",
-        "--cookie-refresh=5m",
-        # Browsers use /ajax-api/, programs /api/: those log in at MLflow itself, by password or token.
-        "--skip-auth-route=^/api/",
+        # Before the ID token ends, which some issuers let live five minutes: MLflow refuses it then.
+        "--cookie-refresh=4m",
+        # The default of 30s ends big uploads, which MLflow answers when the store has taken them.
+        "--upstream-timeout=15m",
+        # Browsers use /ajax-api/, programs these: they log in at MLflow itself, by password or token.
+        # /health alone is open there.
+        f"--skip-auth-route={PROGRAM_ROUTES}",
         "--skip-auth-strip-headers=false",
         "--api-route=^/ajax-api/",
         "--silence-ping-logging=true",
@@ -235,7 +246,7 @@ def proxy_flags(args: AuthArgs, oidc: OidcAuth) -> Sequence[str]:
 
 def proxy_pod(args: AuthArgs, oidc: OidcAuth) -> Manifest:
     """The login page."""
-    proxy, flags = args.proxy, list(proxy_flags(args, oidc))
+    proxy, flags = args.proxy, list(proxy_flags(oidc, service_uri(args.tracking), args.host))
     client = oidc.client_secret
     env = [
         *workloads.from_secret(proxy.name, {"OAUTH2_PROXY_COOKIE_SECRET": "cookie-secret"}),

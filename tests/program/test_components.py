@@ -245,7 +245,7 @@ def test_a_brought_database_has_no_server_and_its_password_comes_from_its_secret
     assert not [each for each in planned.objects if each.object_name == "postgresql"]
     env = find(planned, "Deployment", "mlflow").manifest["spec"]["template"]["spec"]["containers"][0]["env"]
     values = {item["name"]: item.get("value") or item["valueFrom"]["secretKeyRef"]["name"] for item in env}
-    assert values["MLFLOW_BACKEND_STORE_URI"] == "postgresql+psycopg2://db.acme.dev:5432/mlflow"
+    assert values["MLFLOW_BACKEND_STORE_URI"].startswith("postgresql+psycopg2://db.acme.dev:5432/mlflow?")
     assert values["PGUSER"] == values["PGPASSWORD"] == "db"
     assert values["PGSSLROOTCERT"] == "/etc/postgresql-ca/ca.crt"
 
@@ -262,6 +262,7 @@ def test_a_single_sign_on_is_a_proxy_in_front_and_a_function_inside(planned_text
     ]
     assert "--oidc-issuer-url=https://login.acme.dev" in flags
     assert "--redirect-url=https://ml.acme.dev/oauth2/callback" in flags
+    assert "--insecure-oidc-skip-nonce=false" in flags
     assert not [flag for flag in flags if "secret" in flag]
     files = find(planned, "ConfigMap", "mlflow").manifest["data"]
     assert "authorization_function = ziggurat_oidc:authenticate" in files["auth.ini"]
