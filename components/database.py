@@ -1,6 +1,7 @@
 """The registry database: PostgreSQL that Ziggurat runs, or one that the user brings."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 import pulumi
 
@@ -19,6 +20,14 @@ DATABASE = "mlflow"
 _USER = 999  # uid and gid of the image's `postgres`
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
 _INIT = "postgresql-init"
+_LIVELINESS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Seconds, and milliseconds for the last: after ten without an answer a connection is taken for broken."""
 _CA = "/etc/postgresql-ca"
 
 # Run once, by the image, on an empty volume. MLflow's role owns one database and is no superuser.
@@ -45,8 +54,12 @@ class Connection:
 
 
 def connection_uri(host: str, port: int, database: str) -> str:
-    """The driver is named: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
-    return f"postgresql+psycopg2://{host}:{port}/{database}"
+    """SQLAlchemy's URI, without user and password.
+
+    The driver is named: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3. The settings are libpq's: a
+    pod that is gone answers nothing, not even that it is gone, and a connection to it would hang for minutes.
+    """
+    return f"postgresql+psycopg2://{host}:{port}/{database}?{urlencode(_LIVELINESS)}"
 
 
 def external(database: ExternalDatabase) -> Connection:
