@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     missing = [name for name in wanted if toolchain.locate(name, found) is None]
     if missing:
         pytest.skip(f"tools are missing: {', '.join(missing)} (ziggurat tools ensure)")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # Of a shell's background job; the commands that we start would inherit it and never be interrupted.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tmp_path_factory.mktemp("machine")
     settings = replace(found, state=folder / "state")
     sandbox.up(settings, silent())

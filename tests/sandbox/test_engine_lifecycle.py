@@ -154,7 +154,8 @@ def test_drift_is_shown_and_repaired(machine, blueprint, up):
 
     repaired = machine.run("up", blueprint, "--take-over", "--yes", "--json").json
     assert {change["name"] for change in repaired["drift"]} == {"mlflow", "quota"}
-    machine.run("preview", blueprint, "--refresh", "--expect-no-changes")
+    assert cluster.find("v1", "ResourceQuota", f"{NAME}-vision", "quota")["spec"]["hard"]["pods"] != "1"
+    assert machine.run("status", blueprint, "--json").json["ready"]
 
 
 def test_an_illegal_change_is_blocked_before_anything_runs(machine, blueprint, up):

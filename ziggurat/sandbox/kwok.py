@@ -168,6 +168,9 @@ def _configuration(place: Place) -> dict[str, Any]:
             "bindAddress": "127.0.0.1",
             "kubeAuthorization": True,
             "kubeAdmission": True,
+            # A restarted kwok leaves the nodes alone until the leases of the one before have run out. Times
+            # the heartbeat factor, which is 5; kwokctl's default is 40, so pods stood still for four minutes.
+            "nodeLeaseDurationSeconds": 2,
             "etcdBinary": str(tools / "etcd"),
             "kubeApiserverBinary": str(tools / "kube-apiserver"),
             "kubeControllerManagerBinary": str(tools / "kube-controller-manager"),
