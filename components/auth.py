@@ -222,7 +222,7 @@ def proxy_flags(oidc: OidcAuth, upstream: str, host: str | None) -> Sequence[str
         "--insecure-oidc-allow-unverified-email=false",
         "--email-domain=*",  # who gets in is decided by groups, at MLflow
         "--code-challenge-method=S256",
-        "--insecure-oidc-skip-nonce=false",  # the default skips it; a token is for the login that asked for it
+        "--insecure-oidc-skip-nonce=false",  # a token is for the login that asked for it
         "--skip-provider-button=true",
         "--pass-authorization-header=true",
         "--pass-basic-auth=false",
