@@ -4,13 +4,14 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python3
 	command -v $$python >/dev/null && $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$python && break; done)
 VENV := .venv
+MLFLOW := .venv-mlflow
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
 BLUEPRINT ?= blueprints/starter.yaml
 ZIGGURAT := $(BIN)/ziggurat
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test lint test-fast test-sandbox test-node node-down lock generated
+.PHONY: help setup demo demo-down test lint test-fast test-sandbox test-node node-down test-mlflow generated lock
 
 help:  ## what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +68,19 @@ test-node: $(READY)  ## layer 4: a real one-node cluster; needs root, changes ne
 
 node-down: $(READY)  ## take down the node of test-node (kept where it ran before, or with NODE_KEEP=1)
 	@PYTHONPATH=tests/node $(BIN)/python -m onenode down
+
+$(MLFLOW)/.ready:
+	@echo "==> an environment with MLflow ($(MLFLOW)): about two minutes the first time"
+	@$(PYTHON) -m venv $(MLFLOW)
+	@$(MLFLOW)/bin/python -m pip install --progress-bar off --disable-pip-version-check "mlflow[auth]==3.17.2" psycopg2-binary
+	@touch $@
+
+test-mlflow: $(READY) $(MLFLOW)/.ready  ## accounts and single sign-on against a real MLflow server
+	ZIGGURAT_TEST_MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/bin/python $(BIN)/pytest -q tests/unit/accounts
+
+generated: $(READY)  ## write what is generated from the blueprint's model: JSON Schema, reference page
+	$(BIN)/python -m blueprints.schema
+	$(BIN)/python -m blueprints.reference
 
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv
