@@ -49,7 +49,7 @@ def command(
     run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
     checked = run.check()
     settle = run.needs_settling(moved=checked.moved)
-    preview = run.preview(refresh=refresh or settle)
+    preview = run.preview(refresh=refresh or settle, adopt=checked.adopt)
     if as_json:
         print_json(preview.as_json())
     else:

@@ -80,8 +80,8 @@ def _up(
     checked = run.check()
     drift = ()
     if run.needs_settling(moved=checked.moved) or (refresh and not run.engine.state.empty):
-        drift = run.settle(checked.cluster)
-    preview = run.preview(refresh=False, delete=delete, take_over=take_over)
+        drift = run.settle()
+    preview = run.preview(refresh=False, delete=delete, take_over=take_over, adopt=checked.adopt)
     preview = replace(preview, outcome=replace(preview.outcome, drift=drift))
     if not quiet and preview.changed:
         click.echo(preview.text(), err=True)

@@ -7,18 +7,20 @@ make them. Each failure is an error of its own kind, and nothing has been change
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blueprints import Loaded
 from ziggurat.cluster import Access, Cluster, plural
 from ziggurat.engine import locks
+from ziggurat.engine.changes import as_mapping
 from ziggurat.engine.stack import CLUSTER_ID, Engine
 from ziggurat.errors import BlockedError, ClusterError, InvalidBlueprintError
 from ziggurat.progress import Progress
 
 if TYPE_CHECKING:
-    from ziggurat.plan import Plan
+    from ziggurat.plan import Plan, PlannedObject
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Checked:
     plan: Plan
     moved: bool = False
     """The sandbox is another one than at the last run: what the state says of it is out of date."""
+    adopt: bool = False
+    """A run that was cut off has made objects that the state does not know: this one takes them in."""
 
 
 def check(engine: Engine, loaded: Loaded, progress: Progress) -> Checked:
@@ -45,7 +49,8 @@ def check(engine: Engine, loaded: Loaded, progress: Progress) -> Checked:
         planned = plan(loaded)
         require_schemas(planned, cluster)
         require_rights(planned, cluster)
-    return Checked(cluster, cluster_id, planned, moved)
+        adopt = require_no_strangers(engine, planned, cluster)
+    return Checked(cluster, cluster_id, planned, moved, adopt)
 
 
 def require_legal(engine: Engine, loaded: Loaded) -> None:
@@ -112,6 +117,62 @@ def require_schemas(planned: Plan, cluster: Cluster) -> None:
             where=cluster.server,
             remedy="check that the cluster's version is supported (docs/operations.md); if so, report a bug",
         )
+
+
+def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> bool:
+    """BlockedError if objects are in the way; True if they are what a run of ours that was cut off left.
+
+    When the answer to a request is lost, the object is there and the state does not know it. Only objects
+    that carry the platform's labels, and only after a run that did not finish, are taken for those.
+    """
+    known = {(item.api_version, item.kind, item.namespace, item.name) for item in engine.state.objects}
+    missing = [item for item in planned.objects if _key(item) not in known]
+    found = list(_existing(missing, cluster))
+    strangers = [item.label for item, ours in found if not (ours and engine.interrupted)]
+    if not strangers:
+        return bool(found)
+    known_to_us = all(ours for _, ours in found)
+    raise BlockedError(
+        f"{', '.join(strangers[:_SHOWN])}{_more(strangers)} exists already, and this stack did not make it",
+        where=f"{cluster.server}; stack {engine.target.stack}",
+        remedy=_OTHER_STACK if known_to_us else _STRANGERS,
+    )
+
+
+_OTHER_STACK = (
+    "a platform of this name has another stack, or had one that is lost: name that one (--stack), or see "
+    "docs/operations.md on objects that exist already"
+)
+_STRANGERS = "delete it if nobody needs it, import it (docs/operations.md), or give the platform another name"
+_SHOWN = 5
+"""How many objects a message names before it counts the rest."""
+
+
+def _more(labels: list[str]) -> str:
+    return f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
+
+
+def _key(item: PlannedObject) -> tuple[str, str, str, str]:
+    return (item.api_version, item.kind, item.namespace or "", item.object_name)
+
+
+def _existing(objects: Iterable[PlannedObject], cluster: Cluster) -> Iterable[tuple[PlannedObject, bool]]:
+    """Those of `objects` that are on the cluster, and whether each carries its platform's labels."""
+    spaces: dict[str, bool] = {"": True}
+    for item in objects:
+        space = item.namespace or ""
+        if space not in spaces:
+            spaces[space] = cluster.find("v1", "Namespace", "", space) is not None
+        live = cluster.find(*_key(item)) if spaces[space] else None
+        if live is not None:
+            yield item, is_ours(live, item.manifest)
+
+
+def is_ours(live: Mapping[str, Any], planned: Mapping[str, Any]) -> bool:
+    """Whether a live object was made for this platform, by the labels that every object of one carries."""
+    labels, wanted = (as_mapping(as_mapping(item.get("metadata")).get("labels")) for item in (live, planned))
+    marks = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by")
+    return all(wanted.get(mark) and labels.get(mark) == wanted[mark] for mark in marks)
 
 
 def wanted_rights(planned: Plan) -> tuple[Access, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from blueprints import Loaded
 from ziggurat.cluster import Cluster
-from ziggurat.engine.changes import SIGNS, Change, Outcome, as_mapping
+from ziggurat.engine.changes import SIGNS, Change, Outcome
 from ziggurat.engine.preflight import Checked, check, connect, require_same_cluster, require_unlocked
 from ziggurat.engine.stack import Engine
 from ziggurat.engine.state import Managed
@@ -229,33 +229,26 @@ class Run:
         if moved:
             self.notes.append("the sandbox is another one than at the last run: everything is made anew")
             return True
-        if self.engine.interrupted():
+        if self.engine.interrupted:
             self.notes.append("the last run did not finish: state and cluster are compared first")
             return True
         return False
 
-    def settle(self, cluster: Cluster) -> tuple[Change, ...]:
+    def settle(self) -> tuple[Change, ...]:
         """Makes the state agree with the cluster; what was different.
 
         After a failed replacement the engine may otherwise delete what it has just made again under the
-        same name. Objects whose making was under way when a run was killed are taken in if they are
-        there and are this platform's, so that nothing is made twice.
+        same name.
         """
-        adopt = [item for item in self.engine.state.pending if self._is_ours(cluster, item)]
-        outcome = self.engine.refresh(adopt)
+        outcome = self.engine.refresh()
         self.engine.state = self.engine.read_state()
         return outcome.drift
 
-    def _is_ours(self, cluster: Cluster, item: Managed) -> bool:
-        live = cluster.find(item.api_version, item.kind, item.namespace, item.name)
-        labels = as_mapping(as_mapping((live or {}).get("metadata")).get("labels"))
-        return labels.get("app.kubernetes.io/instance") == self.target.platform and (
-            labels.get("app.kubernetes.io/managed-by") == "ziggurat"
-        )
-
-    def preview(self, *, refresh: bool, delete: Sequence[str] = (), take_over: bool = False) -> Preview:
+    def preview(
+        self, *, refresh: bool, delete: Sequence[str] = (), take_over: bool = False, adopt: bool = False
+    ) -> Preview:
         """What `up` would do; objects named by `delete` (KIND/NAME) may lose their data."""
-        outcome = self.engine.preview(refresh=refresh, take_over=take_over)
+        outcome = self.engine.preview(refresh=refresh, take_over=take_over, adopt=adopt)
         losing = [change for change in outcome.of("delete", "replace") if change.holds_data]
         unknown = [name for name in delete if not any(_is_named(change, [name]) for change in losing)]
         if unknown:
@@ -281,7 +274,7 @@ class Run:
             change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
         }
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
-        outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over)
+        outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over, adopt=checked.adopt)
         return Applied(self.target, self.phase, outcome, teams=teams)
 
     def prepare_destroy(self) -> Cluster:
@@ -290,7 +283,7 @@ class Run:
         cluster, cluster_id = connect(self.engine)
         moved = require_same_cluster(self.engine, cluster, cluster_id)
         if self.needs_settling(moved=moved):
-            self.settle(cluster)
+            self.settle()
         return cluster
 
     def destroy(self, cluster: Cluster, *, with_data: bool) -> Destroyed:

@@ -13,6 +13,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -136,8 +137,9 @@ class Engine:
             history = self._stack().history(page_size=1, show_secrets=False)
         return history[0] if history else None
 
+    @cached_property
     def interrupted(self) -> bool:
-        """Whether the last run failed or was killed, so that state and cluster may differ."""
+        """Whether the run before this one failed or was killed, so that state and cluster may differ."""
         if self.state.half_done:
             return True
         last = self.last_update()
@@ -193,11 +195,11 @@ class Engine:
 
     # Runs
 
-    def preview(self, *, refresh: bool = False, take_over: bool = False) -> Outcome:
+    def preview(self, *, refresh: bool = False, take_over: bool = False, adopt: bool = False) -> Outcome:
         """What `up` would do. Writes nothing: neither state nor configuration, not even a stack."""
         with tempfile.TemporaryDirectory(prefix="ziggurat-preview-") as folder, self._failing():
             config = self._preview_configuration(Path(folder))
-            self._take_over(take_over)
+            self._allow(take_over=take_over, adopt=adopt)
             stack = self._stack()
             self._workspace.arguments_once(*self._ignoring_protection())
 
@@ -238,29 +240,25 @@ class Engine:
         self._workspace.run("--cwd", str(folder), "stack", "init", self.target.stack, "--no-select")
         return _document(path)
 
-    def up(self, total: int = 0, *, take_over: bool = False) -> Outcome:
+    def up(self, total: int = 0, *, take_over: bool = False, adopt: bool = False) -> Outcome:
         """Provisions the platform. `total` is how many steps there are, for progress.
 
-        `take_over` takes back fields that somebody else has become the manager of.
+        `take_over` takes back fields that somebody else has become the manager of; `adopt` takes in objects
+        that are there already (preflight makes sure that they are the platform's own).
         """
         with self._failing():
             stack = self._stack()
-            self._take_over(take_over)
+            self._allow(take_over=take_over, adopt=adopt)
 
             def run(**options: Any) -> object:
                 return stack.up(show_secrets=False, suppress_outputs=True, suppress_progress=True, **options)
 
             return self._record(run, "provisioning", total)
 
-    def refresh(self, adopt: Sequence[Managed] = ()) -> Outcome:
-        """Makes the state agree with the cluster; clears what a killed run left pending.
-
-        `adopt` are objects whose making was under way and which exist: they are taken into the state.
-        """
+    def refresh(self) -> Outcome:
+        """Makes the state agree with the cluster; clears what a killed run left pending."""
         with self._failing():
             stack = self._stack()
-            pairs = [item for found in adopt for item in (found.urn, found.id)]
-            self._workspace.arguments_once(*[f"--import-pending-creates={item}" for item in pairs])
 
             def run(**options: Any) -> object:
                 return stack.refresh(
@@ -316,9 +314,10 @@ class Engine:
 
     # How
 
-    def _take_over(self, wanted: bool) -> None:
-        if wanted:
-            self._workspace.env_vars = {**self._workspace.env_vars, **_TAKE_OVER}
+    def _allow(self, *, take_over: bool, adopt: bool) -> None:
+        """Lets the Kubernetes provider of the next run do what it otherwise refuses."""
+        allowed = (_TAKE_OVER if take_over else {}) | (_ADOPT if adopt else {})
+        self._workspace.env_vars = {**self._workspace.env_vars, **allowed}
 
     def _stack(self) -> Stack:
         return Stack.select(self.target.stack, self._workspace)
@@ -386,6 +385,9 @@ _SHOWN = 10
 
 _TAKE_OVER = {"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"}
 """Makes the Kubernetes provider of one run win over other managers of fields."""
+
+_ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
+"""Makes the Kubernetes provider of one run take in what it finds where it was to make something."""
 
 _CANCELLED = 8
 """Pulumi's exit code for a run that was cancelled."""

@@ -39,11 +39,6 @@ class Managed:
         """The part of the platform that it belongs to, from its label; `platform` where it has none."""
         return str(self.labels.get("app.kubernetes.io/component") or "platform")
 
-    @property
-    def id(self) -> str:
-        """The id by which the Kubernetes provider knows it."""
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
-
 
 @dataclass(frozen=True)
 class State:

@@ -52,11 +52,7 @@ def test_objects_the_blueprint_and_the_outputs_are_found() -> None:
     state = read(export(resource("Service", "mlflow", protect=True), record))
 
     (service,) = state.objects
-    assert (service.label, service.id, service.component) == (
-        "Service acme/mlflow",
-        "acme/mlflow",
-        "tracking",
-    )
+    assert (service.label, service.component) == ("Service acme/mlflow", "tracking")
     assert service.protected
     assert state.blueprint == {"name": "acme"}
     assert state.outputs == {"platform": "acme"}
