@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ziggurat.engine import locks
+from ziggurat.engine.preflight import is_ours
 from ziggurat.engine.state import read
 from ziggurat.exit_codes import ExitCode
 
@@ -116,3 +117,16 @@ def test_the_error_says_that_a_killed_run_left_its_lock() -> None:
 
     assert "that process no longer runs" in error.message
     assert "the run that took it was killed" in error.remedy
+
+
+def labelled(instance: str, managed_by: str = "ziggurat") -> dict[str, Any]:
+    labels = {"app.kubernetes.io/instance": instance, "app.kubernetes.io/managed-by": managed_by}
+    return {"metadata": {"name": "x", "labels": labels}}
+
+
+def test_only_an_object_with_this_platform_s_labels_is_ours() -> None:
+    assert is_ours(labelled("acme"), labelled("acme"))
+    assert not is_ours(labelled("other"), labelled("acme"))
+    assert not is_ours(labelled("acme", "Helm"), labelled("acme"))
+    assert not is_ours({"metadata": {"name": "x"}}, labelled("acme"))
+    assert not is_ours({"metadata": {}}, {"metadata": {}})
