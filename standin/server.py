@@ -279,6 +279,10 @@ def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(0)
 
 
+_ORPHAN_SECONDS = 5.0
+"""How often a plugin looks whether its engine still lives."""
+
+
 def serve(version: str, engine: str) -> None:
     """Serves until the engine says goodbye; prints the port, and nothing else, on standard output.
 
@@ -297,4 +301,7 @@ def serve(version: str, engine: str) -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    engine_process = os.getppid()
+    while server.wait_for_termination(_ORPHAN_SECONDS):
+        if os.getppid() != engine_process:  # it was killed, and can say goodbye no more
+            os._exit(0)

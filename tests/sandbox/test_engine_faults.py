@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,9 +61,13 @@ def test_a_run_that_is_interrupted_then_killed_is_taken_on_by_the_next(machine, 
     cluster = machine.cluster
     until(lambda: cluster.find("apps/v1", "StatefulSet", "cut", "postgresql"))
     engine = until(lambda: engine_of(machine, "cut"))
+    found = subprocess.run(["pgrep", "-P", str(engine), "-f", "standin|pulumi-resource"], capture_output=True)
+    plugins = found.stdout.decode().split()
+    assert plugins
     os.kill(killed.pid, signal.SIGKILL)
     os.kill(engine, signal.SIGKILL)
     machine.finish(killed)
+    until(lambda: not [plugin for plugin in plugins if Path(f"/proc/{plugin}").exists()])
     assert list(machine.locks("cut").glob("*.json"))
 
     resumed = machine.run("up", blueprint, "--yes")
