@@ -60,6 +60,12 @@ class ApiError(Exception):
         return str(self.status.get("reason") or "")
 
     @property
+    def causes(self) -> list[Object]:
+        """What is wrong with single fields; of a conflict: who owns them. Empty: overtaken."""
+        details = cast("Object", self.status.get("details") or {})
+        return cast("list[Object]", details.get("causes") or [])
+
+    @property
     def namespace_missing(self) -> bool:
         """Whether it is the namespace that does not exist, not the object."""
         details = cast("Object", self.status.get("details") or {})

@@ -42,6 +42,8 @@ def refused(verb: str, manifest: Object, error: ApiError | NoSuchKindError) -> s
     if error.reason == "AlreadyExists":
         return f"{text}. It is not in this stack: import it (pulumi import), delete it, or rename yours"
     if error.code == CONFLICT and verb == "update":
+        if not error.causes:
+            return f"{text}. It changes faster than it can be written; run it again"
         return (
             f"{text}. Somebody else manages these fields: take them out of the program, list them in "
             f'ignoreChanges, or set the annotation {metadata.PATCH_FORCE}: "true" to take them over'

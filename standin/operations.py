@@ -7,8 +7,10 @@ docs/stand-in.md says otherwise.
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from standin import checkpoint, differ, metadata, ownership, paths, ready, render, replaces, waitfor
 from standin.awaiting import NotReadyError
@@ -29,6 +31,9 @@ from standin.wire import Object, Secret, Unknown, holds, mark, reveal
 
 _CREATE_WAITS: Final = (1.0, 2.0, 3.0, 4.0, 4.0)
 """Seconds between attempts to create what the server does not know yet (a definition just applied)."""
+_Answer = TypeVar("_Answer")
+_OVERTAKEN_WAITS: Final = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between attempts to write an object that others change at the same time (its controller)."""
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
 _DELETE_LIMIT: Final = 600.0
@@ -267,16 +272,16 @@ class Operations:
         preview: bool,
     ) -> Object:
         here = metadata.with_metadata({**inputs, "apiVersion": inputs.get("apiVersion")}, name=state.name)
-        live = cluster.read(here)
         if is_crd(inputs):
+            live = cluster.read(here)
             current = metadata.with_metadata(
                 inputs, resourceVersion=text_at(live, "metadata", "resourceVersion")
             )
             answer = cluster.replace(current, manager, preview=preview)
         else:
-            managed = None if preview else ownership.folded(live, manager)
-            if managed is not None:
-                live = cluster.own(live, managed)
+            live = (
+                cluster.read(here) if preview else _past_others(lambda: self._owned(cluster, here, manager))
+            )
             ignored_paths: tuple[Path, ...] = tuple(paths.parse(text) for text in ignored)
             wanted = ownership.with_ignored(inputs, live, manager, ignored_paths)
             force = self._forces(inputs) or ownership.must_force(live, preview=preview)
@@ -284,15 +289,21 @@ class Operations:
         self._warn(urn, answer.warnings)
         return answer.body
 
+    @staticmethod
+    def _owned(cluster: Cluster, here: Object, manager: str) -> Object:
+        """The live object, with the adopted managers' fields as `manager`'s own."""
+        live = cluster.read(here)
+        managed = ownership.folded(live, manager)
+        return live if managed is None else cluster.own(live, managed)
+
     def _apply(
         self, cluster: Cluster, wanted: Object, manager: str, *, force: bool, preview: bool
     ) -> Response:
         """Server-side apply; a preview overrides the conflicts that the real update will not have."""
         try:
-            return cluster.apply(wanted, manager, force=force, preview=preview)
+            return _past_others(lambda: cluster.apply(wanted, manager, force=force, preview=preview))
         except ApiError as error:
-            causes = cast("list[Object]", checkpoint.at(error.status, "details", "causes") or [])
-            if preview and error.code == CONFLICT and ownership.all_adopted(causes):
+            if preview and error.code == CONFLICT and ownership.all_adopted(error.causes):
                 return cluster.apply(wanted, manager, force=True, preview=True)
             raise
 
@@ -512,6 +523,18 @@ def _manager(inputs: Object, state: Checkpoint | None) -> str:
         or stored
         or metadata.unique_name("pulumi-kubernetes-")
     )
+
+
+def _past_others(write: Callable[[], _Answer]) -> _Answer:
+    """Repeats a write that others overtook. A conflict over fields has causes and is not repeated."""
+    for seconds in _OVERTAKEN_WAITS:
+        try:
+            return write()
+        except ApiError as error:
+            if error.code != CONFLICT or error.causes:
+                raise
+        time.sleep(seconds)
+    return write()
 
 
 def _previews_anyway(error: ApiError | NoSuchKindError) -> bool:

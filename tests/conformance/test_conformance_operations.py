@@ -122,6 +122,29 @@ class TestOwnership:
         mutable.update(urn, identifier, caught.value.state, self.changed(mutable, forced, state))
         assert cluster.get(given)["spec"]["replicas"] == 2
 
+    def test_an_update_gets_through_while_a_controller_writes(self, mutable, cluster, namespace):
+        urn, identifier, state = mutable.apply(config_map(namespace))
+        new = self.changed(mutable, config_map(namespace, "2"), state)
+        done = threading.Event()
+
+        def write():
+            count = 0
+            while not done.is_set():
+                count += 1
+                cluster.patch(
+                    config_map(namespace), {"metadata": {"annotations": {"seen": str(count)}}}, "a-controller"
+                )
+                time.sleep(0.01)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            mutable.update(urn, identifier, state, new)
+        finally:
+            done.set()
+            writer.join()
+        assert cluster.get(config_map(namespace))["data"] == {"a": "2"}
+
     def test_an_ignored_field_of_somebody_else_stays_theirs(self, mutable, cluster, namespace):
         given = deployment(namespace, **{"pulumi.com/skipAwait": "true"})
         urn, identifier, state = mutable.apply(given)
