@@ -34,6 +34,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Run the platform": {
         "up": "Provision a blueprint, or bring a platform in line with it.",
         "status": "Say how a platform is.",
+        "check": "Use a platform as its teams do, and say what works.",
         "outputs": "Print what a platform tells its users.",
         "connect": "Print what a data scientist needs to use a platform.",
         "destroy": "Take a platform down; data is kept unless it is named.",

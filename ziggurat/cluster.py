@@ -99,6 +99,42 @@ class Cluster:
             raise Refused(response.status, str(answer.get("message") or response.reason or response.status))
         return answer
 
+    def websocket(self, path: str, protocol: str, seconds: float) -> Any:
+        """An open WebSocket (of websocket-client) to a path of the API server; errors as of `request`.
+
+        `protocol` is the subprotocol to speak; nothing waits for longer than `seconds`.
+        """
+        import ssl
+
+        import websocket  # late: few commands need it
+
+        known = self._configuration
+        tls = {
+            "ca_certs": known.ssl_ca_cert,
+            "certfile": known.cert_file,
+            "keyfile": known.key_file,
+            "server_hostname": known.tls_server_name,
+        }
+        try:
+            return websocket.create_connection(
+                "ws" + self.server.removeprefix("http").rstrip("/") + path,  # https becomes wss
+                timeout=seconds,
+                subprotocols=[protocol],
+                header=[f"{name}: {value}" for name, value in self._credentials().items()],
+                sslopt={key: value for key, value in tls.items() if value}
+                | {"cert_reqs": ssl.CERT_REQUIRED if known.verify_ssl else ssl.CERT_NONE},
+                suppress_origin=True,
+            )
+        except websocket.WebSocketBadStatusException as error:
+            said = _parsed(error.resp_body or b"").get("message")
+            raise Refused(error.status_code, str(said or f"status {error.status_code}")) from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise ClusterError(
+                f"the cluster opens no stream: {_reason(error)}",
+                where=f"{self.server}{path.partition('?')[0]} ({self._where})",
+                remedy="if a proxy lies in between, let WebSockets through it",
+            ) from error
+
     def _credentials(self) -> dict[str, str]:
         settings: Mapping[str, Mapping[str, Any]] = self._configuration.auth_settings()
         return {

@@ -1,0 +1,102 @@
+"""`ziggurat check`: uses a running platform as its teams do, and says what works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.platform import open_platform, stack_options
+from ziggurat.errors import ClusterError, ZigguratError
+from ziggurat.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from ziggurat.check import Report
+    from ziggurat.engine.runs import Run
+
+DEFAULT_SECONDS = 30.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  ziggurat check                            the platform of ./blueprint.yaml
+  ziggurat check acme.yaml --team vision    one team; isolation is tried from another
+  ziggurat check --json | jq .passed
+
+\b
+Exit codes: 0 nothing failed, 1 a check failed, 4 nothing serves there; docs/exit-codes.md has all."""
+)
+@blueprint_argument
+@click.option("--team", metavar="NAME", help="Check this team only.")
+@click.option(
+    "--timeout",
+    "seconds",
+    type=click.FloatRange(min=0.1),
+    default=DEFAULT_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one check may take.",
+)
+@stack_options
+@json_option
+def command(
+    blueprint: Path,
+    team: str | None,
+    seconds: float,
+    stack: str | None,
+    sandbox: bool,
+    stand_in: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Use a running platform as its teams do: log runs, store artifacts, register models, and be refused.
+
+    What the checks make is deleted again. Each line says what was done, how long it took,
+    and what came of it.
+    """
+    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    report = check_run(run, team=team, seconds=seconds, quiet=as_json)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        click.echo(report.text())
+    return ExitCode.OK if report.passed else ExitCode.FAILED
+
+
+def check_run(run: Run, *, team: str | None = None, seconds: float = DEFAULT_SECONDS, quiet: bool) -> Report:
+    """Checks an opened platform. Raises ClusterError where nothing serves, ZigguratError before its `up`."""
+    from ziggurat.check import Report, check_platform
+    from ziggurat.engine.preflight import connect, require_same_cluster
+    from ziggurat.progress import Progress
+
+    require_containers(run)
+    outputs = run.engine.outputs()
+    if not outputs.get("teams"):
+        raise ZigguratError(
+            f"the platform {run.target.platform} is not provisioned",
+            where=f"stack {run.target.stack}",
+            remedy=f"ziggurat up {run.target.blueprint}",
+        )
+    cluster, cluster_id = connect(run.engine)
+    require_same_cluster(run.engine, cluster, cluster_id)
+    quotas = frozenset(item.namespace for item in run.engine.state.objects if item.kind == "ResourceQuota")
+    results = check_platform(
+        cluster, outputs, quotas=quotas, team=team, seconds=seconds, progress=Progress(quiet=quiet)
+    )
+    return Report(run.target, run.phase, results)
+
+
+def require_containers(run: Run) -> None:
+    """ClusterError on a sandbox whose pods are simulated: no server runs there that could be checked."""
+    from ziggurat import sandbox
+    from ziggurat.settings import Settings
+
+    if run.target.sandbox and sandbox.status(Settings.from_environment()).simulated:
+        raise ClusterError(
+            "nothing serves in the sandbox: its pods are simulated, so there is nothing to check",
+            where=run.target.description,
+            remedy="ziggurat status says how its objects are; to check a platform, provision it on a cluster "
+            "that runs containers",
+        )
