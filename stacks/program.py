@@ -24,6 +24,9 @@ from components.manifests.metadata import Manifest
 from components.platform import MLPlatform, MLPlatformArgs, images
 from components.provider import kubernetes_provider
 
+CLUSTER = "platform"
+"""What stands for the platform's cluster in the provider: one that is renamed, or moves to another address,
+is still the same. That it is the same is made sure of by its uid, before each run."""
 SANDBOX_CLUSTER = "ziggurat-sandbox"
 """What stands for the sandbox's cluster in the provider: it outlives the sandbox's addresses."""
 
@@ -101,11 +104,12 @@ def build(loaded: Loaded, root_secret: str, kubeconfig: str | None, context: str
             "  to do: set the one that the platform was made with; for a new one, base64 of 32 random bytes"
         ) from None
     provider = kubernetes_provider(
-        cluster_identifier=f"context/{context}" if blueprint.cluster else SANDBOX_CLUSTER,
+        cluster_identifier=CLUSTER if blueprint.cluster else SANDBOX_CLUSTER,
         kubeconfig=kubeconfig,
         context=context,
     )
-    pulumi.Stash("blueprint", input=loaded.resolved())
+    # Kept by `destroy`, as the data is: what may not change is compared with it when the platform is back.
+    pulumi.Stash("blueprint", input=loaded.resolved(), opts=pulumi.ResourceOptions(protect=True))
     platform = MLPlatform(
         blueprint.name,
         MLPlatformArgs(blueprint, credentials),

@@ -178,6 +178,31 @@ def test_plain_pulumi_up_and_ziggurat_agree_on_one_stack(machine, project, own):
     assert "no passphrase is set" in missing.err
 
 
+def test_what_only_reads_the_stack_needs_no_plugin(machine, project, own):
+    blueprint = project / f"{NAME}.yaml"
+    closed = {**own, "ZIGGURAT_DOWNLOADS": "off"}
+
+    assert machine.run("status", blueprint, "--json", **closed).json["ready"] is True
+    assert "MLFLOW_TRACKING_URI" in machine.run("connect", blueprint, "--team", "vision", **closed).out
+    assert NAME in machine.run("outputs", blueprint, **closed).out
+
+
+def test_a_context_may_be_renamed(machine, project, own):
+    config = yaml.safe_load((project / "kubeconfig").read_text())
+    for context in config["contexts"]:
+        context["name"] = "renamed"
+    config["current-context"] = "renamed"
+    (project / "renamed.kubeconfig").write_text(yaml.safe_dump(config))
+    status = sandbox.status(machine.settings)
+    blueprint = write_blueprint(machine, project, context="renamed", kubeconfig="renamed.kubeconfig")
+    try:
+        changes = machine.run("preview", blueprint, "--stand-in", "--json", **own).json["changes"]
+    finally:
+        write_blueprint(machine, project, context=status.context)
+
+    assert not [change for change in changes if change["operation"] in ("replace", "delete", "create")]
+
+
 def test_another_cluster_than_the_platform_s_is_refused(machine, project, own):
     path = project / f"Pulumi.{NAME}.yaml"
     known = path.read_text()

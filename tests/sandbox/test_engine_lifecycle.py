@@ -237,6 +237,10 @@ def test_destroy_keeps_the_data_and_up_finds_it_again(machine, blueprint, up):
     assert f"PersistentVolumeClaim {NAME}/postgresql-data" in shown["kept"]
     assert machine.cluster.find("apps/v1", "Deployment", NAME, "mlflow") is None
 
+    with changed(blueprint, blueprint.read_text() + "database: {mode: embedded, storage: 1Gi}\n"):
+        refused = machine.run("up", blueprint, "--yes", code=ExitCode.BLOCKED)
+    assert "database.storage: 10Gi -> 1Gi" in refused.err
+
     machine.run("up", blueprint, "--yes")
     after = machine.cluster.find("v1", "PersistentVolumeClaim", NAME, "postgresql-data")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]

@@ -56,7 +56,9 @@ def command(
     What the checks make is deleted again. Each line says what was done, how long it took,
     and what came of it.
     """
-    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    run = open_platform(
+        blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json, runs_engine=False
+    )
     report = check_run(run, team=team, seconds=seconds, quiet=as_json)
     if as_json:
         print_json(report.as_json())

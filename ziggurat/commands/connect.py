@@ -39,7 +39,9 @@ def command(
     """
     from ziggurat.engine.connection import connection
 
-    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    run = open_platform(
+        blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json, runs_engine=False
+    )
     found = connection(run.target, run.engine.outputs(), team, user)
     if as_json:
         print_json(found.as_json())

@@ -23,7 +23,9 @@ Examples:
 @json_option
 def command(blueprint: Path, stack: str | None, sandbox: bool, stand_in: bool, as_json: bool) -> None:
     """Print the stack's outputs: addresses, teams with their accounts, images. Never a secret's value."""
-    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    run = open_platform(
+        blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json, runs_engine=False
+    )
     outputs = run.engine.outputs()
     if not outputs:
         raise ZigguratError(

@@ -39,14 +39,32 @@ def stack_options(command: _Command) -> _Command:
     return command
 
 
-def open_platform(blueprint: Path, *, stack: str | None, sandbox: bool, stand_in: bool, quiet: bool) -> Run:
-    """Loads the blueprint and opens its stack; `quiet` leaves progress out."""
+def open_platform(
+    blueprint: Path,
+    *,
+    stack: str | None,
+    sandbox: bool,
+    stand_in: bool,
+    quiet: bool,
+    runs_engine: bool = True,
+) -> Run:
+    """Loads the blueprint and opens its stack; `quiet` leaves progress out.
+
+    A verb that only reads the stack (not `runs_engine`) works without the Kubernetes plugin.
+    """
     from blueprints import load
     from ziggurat.engine.runs import open_run
     from ziggurat.progress import Progress
 
     loaded = load(blueprint)
-    return open_run(loaded, Progress(quiet=quiet), stack=stack, sandbox=sandbox, stand_in=stand_in)
+    return open_run(
+        loaded,
+        Progress(quiet=quiet),
+        stack=stack,
+        sandbox=sandbox,
+        stand_in=stand_in,
+        runs_engine=runs_engine,
+    )
 
 
 def require_answerable(*, yes: bool, as_json: bool) -> None:

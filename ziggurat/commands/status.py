@@ -43,7 +43,9 @@ def command(
     from ziggurat.engine.health import examine
     from ziggurat.engine.preflight import connect, require_same_cluster
 
-    run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
+    run = open_platform(
+        blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json, runs_engine=refresh
+    )
     if deep:
         require_containers(run)
     cluster, cluster_id = connect(run.engine)

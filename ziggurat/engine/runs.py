@@ -101,9 +101,9 @@ class Applied:
             lines = [f"{where}: no change, {count} objects are as the blueprint says"]
         else:
             lines = [f"{where}: {count_words(self.outcome.summary(), done=True)}"]
-        file = self.target.blueprint
-        lines.append(f"look at it:  ziggurat status {file}")
-        lines += [f"use it:      ziggurat connect {file} --team {team}" for team in self.teams[:1]]
+        platform = self.target.arguments()
+        lines.append(f"look at it:  ziggurat status {platform}")
+        lines += [f"use it:      ziggurat connect {platform} --team {team}" for team in self.teams[:1]]
         return "\n".join(lines)
 
 
@@ -306,11 +306,20 @@ def open_run(
     stack: str | None = None,
     sandbox: bool = False,
     stand_in: bool = False,
+    runs_engine: bool = True,
     settings: Settings | None = None,
 ) -> Run:
-    """Finds the platform's stack and opens it."""
+    """Finds the platform's stack and opens it; one that is only read (not `runs_engine`) needs no plugin."""
     settings = settings or Settings.from_environment()
-    target = resolve(loaded, settings, progress, stack=stack, sandbox=sandbox, stand_in=stand_in)
+    target = resolve(
+        loaded,
+        settings,
+        progress,
+        stack=stack,
+        sandbox=sandbox,
+        stand_in=stand_in,
+        runs_engine=runs_engine,
+    )
     return Run(loaded, Engine(target, progress), progress)
 
 

@@ -49,11 +49,17 @@ class Target:
     """What the engine's environment has beyond our own."""
     backend: Path | None = None
     """The folder of state files, where we know it: in the sandbox."""
+    asked: tuple[str, ...] = ()
+    """Options that name this target, beside the blueprint: `--stack`, `--sandbox`."""
 
     @property
     def description(self) -> str:
         """Where the platform runs, in words."""
         return "the sandbox (pods are simulated)" if self.sandbox else f"context {self.context}"
+
+    def arguments(self) -> str:
+        """What follows a verb of `ziggurat` to mean this platform, for a shell."""
+        return shlex.join([str(self.blueprint), *self.asked])
 
     def kubectl(self) -> str:
         """`kubectl` with the options that make it talk to this cluster, for a shell."""
@@ -79,23 +85,32 @@ def resolve(
     stack: str | None = None,
     sandbox: bool = False,
     stand_in: bool = False,
+    runs_engine: bool = True,
 ) -> Target:
     """The target of a blueprint.
 
     `stack` defaults to the platform's name; `sandbox` sends a blueprint with a `cluster` to the sandbox;
-    `stand_in` allows the bundled stand-in for the Kubernetes plugin on a real cluster. Raises ToolError,
-    ClusterError (no sandbox), ZigguratError (no project).
+    `stand_in` allows the bundled stand-in for the Kubernetes plugin on a real cluster; without
+    `runs_engine` the stack is only read, which needs no plugin. Raises ToolError, ClusterError (no
+    sandbox), ZigguratError (no project).
     """
     from ziggurat import toolchain
 
     blueprint = loaded.blueprint
     inside = sandbox or blueprint.cluster is None
-    tools = toolchain.engine_environment(settings, sandbox=inside, progress=progress, stand_in=stand_in)
+    tools = toolchain.engine_environment(
+        settings, sandbox=inside, progress=progress, stand_in=stand_in, needs_plugin=runs_engine
+    )
+    asked = (
+        *(["--stack", stack] if stack and stack != blueprint.name else []),
+        *(["--sandbox"] if sandbox and blueprint.cluster else []),
+    )
     common: dict[str, Any] = {
         "platform": blueprint.name,
         "stack": stack or blueprint.name,
         "sandbox": inside,
         "blueprint": loaded.path.absolute(),
+        "asked": asked,
         "pulumi": tools.pulumi,
         "version": located.version if (located := toolchain.locate("pulumi", settings)) else "0.0.0",
     }

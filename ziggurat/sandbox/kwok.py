@@ -41,8 +41,7 @@ def state(place: Place) -> State:
     """Whether there is a cluster, and whether all of it runs and answers."""
     if read_record(place) is None:
         return "absent"
-    alive = processes.running(_cluster(place))
-    return "running" if len(alive) == len(processes.COMPONENTS) and _answers(place) else "stopped"
+    return "running" if _complete(place) else "stopped"
 
 
 def server(place: Place) -> str:
@@ -124,6 +123,8 @@ def _create(place: Place, tools: Mapping[str, Located], progress: Progress) -> N
             ],
         )
         place.kubeconfig.chmod(0o600)
+        if not _complete(place):  # another program took one of its ports before it did
+            _restart(place, progress)
         _require_answer(place)
 
 
@@ -136,10 +137,14 @@ def _start(place: Place, tools: Mapping[str, Located], progress: Progress) -> No
             _move_ports(place, progress)
         _kwokctl(place, ["start", "cluster", "--wait", f"{_READY_SECONDS}s"])
         if state(place) != "running":  # half of it ran, and the other half cannot join: from the start
-            _end(cluster)
-            _move_ports(place, progress)
-            _kwokctl(place, ["start", "cluster", "--wait", f"{_READY_SECONDS}s"])
+            _restart(place, progress)
         _require_answer(place)
+
+
+def _restart(place: Place, progress: Progress) -> None:
+    _end(_cluster(place))
+    _move_ports(place, progress)
+    _kwokctl(place, ["start", "cluster", "--wait", f"{_READY_SECONDS}s"])
 
 
 def _move_ports(place: Place, progress: Progress) -> None:
@@ -218,9 +223,13 @@ def _kwokctl(place: Place, arguments: list[str]) -> None:
 
 def _require_answer(place: Place) -> None:
     """Raises ClusterError unless the whole cluster runs and answers: kwokctl only warns when it does not."""
-    alive = processes.running(_cluster(place))
-    if len(alive) < len(processes.COMPONENTS) or not _answers(place):
+    if not _complete(place):
         raise _failed(place, "")
+
+
+def _complete(place: Place) -> bool:
+    """Whether all of the cluster's processes run and the API server answers."""
+    return len(processes.running(_cluster(place))) == len(processes.COMPONENTS) and _answers(place)
 
 
 def _failed(place: Place, said: str) -> ClusterError:

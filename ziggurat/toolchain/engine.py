@@ -28,19 +28,25 @@ class EngineEnvironment:
     """The CLI."""
     variables: dict[str, str]
     """To be added to the environment of each run. The backend and the passphrase are not among them."""
-    plugin: Located
-    """The Kubernetes plugin; `source` says whether it is the stand-in."""
+    plugin: Located | None
+    """The Kubernetes plugin; `source` says whether it is the stand-in. None where only the CLI is run."""
 
 
 def engine_environment(
-    settings: Settings, *, sandbox: bool, progress: Progress, stand_in: bool = False
+    settings: Settings,
+    *,
+    sandbox: bool,
+    progress: Progress,
+    stand_in: bool = False,
+    needs_plugin: bool = True,
 ) -> EngineEnvironment:
     """Gets what the engine needs, and says how to run it.
 
     A sandbox has a PULUMI_HOME of its own, where the stand-in serves until Pulumi's plugin can be had. A
     real cluster is run from the user's own PULUMI_HOME with Pulumi's plugin, unless the user says
-    `stand_in` (the flag that explains itself): then from ours, with the user's credentials. Raises
-    ToolError when a part cannot be had.
+    `stand_in` (the flag that explains itself): then from ours, with the user's credentials. What only reads
+    the stack needs no plugin and may say so (`needs_plugin`), so that it works where none can be had.
+    Raises ToolError when a part cannot be had.
     """
     cli = ensure(ENGINE, settings, progress)["pulumi"]
     variables = {
@@ -58,7 +64,7 @@ def engine_environment(
                 "PULUMI_CREDENTIALS_PATH", str(settings.pulumi_home)
             )
     else:
-        chosen = plugin.ensure_users_plugin(settings, progress, cli.path)
+        chosen = plugin.ensure_users_plugin(settings, progress, cli.path) if needs_plugin else None
         variables["PULUMI_HOME"] = str(settings.pulumi_home)
         if not settings.downloads:
             variables |= _CLOSED

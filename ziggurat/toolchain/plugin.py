@@ -138,7 +138,8 @@ def ensure_users_plugin(settings: Settings, progress: Progress, pulumi: Path) ->
     raise ToolError(
         f"Pulumi's Kubernetes plugin {version} is missing and cannot be had: {said}",
         where=str(plugin_folder(settings.pulumi_home, version)),
-        remedy=f"where get.pulumi.com can be reached: pulumi {' '.join(command)}; then copy that folder",
+        remedy=f"where get.pulumi.com can be reached: pulumi {' '.join(command)}; then copy that folder. "
+        "Or use the bundled stand-in, knowing what it is (docs/stand-in.md): --stand-in",
     )
 
 

@@ -145,6 +145,14 @@ def test_a_cluster_never_gets_the_stand_in_unasked(settings: Settings) -> None:
     assert list(settings.pulumi_home.iterdir()) == [settings.pulumi_home / "bin"]
 
 
+def test_what_only_reads_a_stack_needs_no_plugin(settings: Settings) -> None:
+    settings = replace(settings, downloads=False)
+    pulumi(settings)
+    environment = engine_environment(settings, sandbox=False, progress=silent(), needs_plugin=False)
+    assert environment.plugin is None
+    assert environment.variables["PULUMI_HOME"] == str(settings.pulumi_home)
+
+
 def test_a_cluster_gets_the_stand_in_when_asked(settings: Settings) -> None:
     settings = replace(settings, downloads=False)
     pulumi(settings)
