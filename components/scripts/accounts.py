@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "ziggurat-account"
-SHARED = ("experiment", "registered_model", "prompt", "scorer")
+SHARED = ("experiment", "registered_model", "prompt")
 ROLES = {
     "admin": {"workspace": "MANAGE"},
     "user": {"workspace": "USE", **dict.fromkeys(SHARED, "READ")},
@@ -32,7 +32,8 @@ ROLES = {
 """The roles that MLflow seeds in each new workspace, and what each grants on everything of a kind.
 
 MLflow 3.17 describes `user` as reading all of its workspace, but seeds it with `workspace` alone, with which
-nobody reads what a colleague made (tried). The READ grants make the description true.
+nobody reads what a colleague made (tried). The READ grants make the description true. Not on scorers: who
+holds a lesser grant on anything that belongs to an experiment may not delete one, not even their own (tried).
 """
 WAIT_SECONDS = 300
 Pair = tuple[str, str]

@@ -108,13 +108,28 @@ class Server:
                 f"{method} {path}: no answer through {self.way.description}: {why}", _CUT
             ) from None
 
+    def granted(
+        self,
+        method: str,
+        path: str,
+        account: Account,
+        *,
+        query: dict[str, str] | None = None,
+        data: Any = None,
+        raw: bytes | None = None,
+    ) -> Answer:
+        """One request that the account must be granted, and its answer."""
+        answer = self.ask(method, path, account, query=query, data=data, raw=raw)
+        require_granted(answer, method, path, account)
+        return answer
+
     def call(self, method: str, path: str, account: Account, **data: Any) -> dict[str, Any]:
         """One call of the API that must be granted; a GET takes `data` as its query."""
         if method == "GET":
-            answer = self.ask(method, path, account, query={key: str(value) for key, value in data.items()})
+            query = {key: str(value) for key, value in data.items()}
+            answer = self.granted(method, path, account, query=query)
         else:
-            answer = self.ask(method, path, account, data=data)
-        require_granted(answer, method, path, account)
+            answer = self.granted(method, path, account, data=data)
         try:
             return cast("dict[str, Any]", json.loads(answer.body or b"{}"))
         except ValueError:

@@ -16,9 +16,6 @@ from ziggurat.cluster import Cluster
 from ziggurat.errors import ZigguratError
 from ziggurat.progress import Progress
 
-DEFAULT_SECONDS = 30.0
-"""How long one check may take."""
-
 
 @dataclass
 class _Session:
@@ -61,11 +58,6 @@ class _Session:
         name, password = values["MLFLOW_TRACKING_USERNAME"], values["MLFLOW_TRACKING_PASSWORD"]
         return Account(name, password, str(found["workspace"]))
 
-    def admin(self) -> Account:
-        """The administrator of the tracking server."""
-        values = self._secret(str(self.outputs["namespace"]), "mlflow-admin")
-        return Account(values["username"], values["password"])
-
     def _secret(self, namespace: str, name: str) -> dict[str, str]:
         found = self.cluster.find("v1", "Secret", namespace, name)
         if found is None:
@@ -103,7 +95,7 @@ def check_platform(
     *,
     quotas: frozenset[str] = frozenset(),
     team: str | None = None,
-    seconds: float = DEFAULT_SECONDS,
+    seconds: float,
     progress: Progress,
     ways: tuple[Callable[[], Way], ...] | None = None,
 ) -> tuple[Result, ...]:
@@ -182,7 +174,7 @@ def _team(session: _Session, server: Server, team: str, results: list[Result]) -
         if not users:
             raise CheckSkipped("the team has none: it logs in by single sign-on")
         owner = session.account(team, users[0])
-        visits.append(checks.Visit(server, owner, session.stranger(team), session.admin))
+        visits.append(checks.Visit(server, owner, session.stranger(team)))
         return f"{owner.user} in workspace {owner.workspace}"
 
     what = "reads the team's first account from its Secret"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ziggurat.check import Report
     from ziggurat.engine.runs import Run
 
+
 DEFAULT_SECONDS = 30.0
+"""How long one check may take."""
 
 
 @click.command(
@@ -79,7 +81,7 @@ def check_run(run: Run, *, team: str | None = None, seconds: float = DEFAULT_SEC
         raise ZigguratError(
             f"the platform {run.target.platform} is not provisioned",
             where=f"stack {run.target.stack}",
-            remedy=f"ziggurat up {run.target.blueprint}",
+            remedy=f"ziggurat up {run.target.arguments()}",
         )
     cluster, cluster_id = connect(run.engine)
     require_same_cluster(run.engine, cluster, cluster_id)

@@ -70,7 +70,7 @@ def require_legal(engine: Engine, loaded: Loaded) -> None:
 
 
 def require_unlocked(engine: Engine, progress: Progress) -> None:
-    """LockedError if another run is at work; in the sandbox the lock of a killed run is removed."""
+    """LockedError if another run is at work; the lock of a run that was killed on this machine is removed."""
     found = engine.locks()
     if not found:
         return

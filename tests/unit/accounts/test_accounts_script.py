@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 import subprocess
 from typing import Any
 
+import mlflow_server
 import pytest
 from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, request
 
@@ -24,18 +24,7 @@ DESIRED: dict[str, Any] = {
 def converge(
     mlflow: Mlflow, desired: dict[str, Any] = DESIRED, passwords: dict[str, str] = PASSWORDS
 ) -> subprocess.CompletedProcess[str]:
-    files = {"accounts.json": desired, "passwords.json": passwords}
-    for name, data in files.items():
-        (mlflow.folder / name).write_text(json.dumps(data))
-    result = mlflow.script(
-        "accounts.py",
-        *(str(mlflow.folder / name) for name in files),
-        MLFLOW_TRACKING_URI=mlflow.uri,
-        MLFLOW_TRACKING_USERNAME=ADMIN,
-        MLFLOW_TRACKING_PASSWORD=ADMIN_PASSWORD,
-    )
-    assert not any(password in result.stdout + result.stderr for password in passwords.values())
-    return result
+    return mlflow_server.converge(mlflow, desired, passwords)
 
 
 def as_user(
@@ -107,6 +96,22 @@ def test_a_team_reads_nothing_of_another_team(mlflow: Mlflow) -> None:
     for workspace in ("vision", "pricing", ""):
         assert as_user(mlflow, "bob", "GET", get, workspace=workspace).status in (403, 404)
     assert experiment(mlflow, "bob", "vision", "intruder").status == 403
+
+
+def test_a_user_deletes_their_own_experiments_and_no_others(mlflow: Mlflow) -> None:
+    accounts = {**DESIRED["accounts"], "eve": {"vision": "user"}}
+    converge(mlflow, {**DESIRED, "accounts": accounts}, {**PASSWORDS, "eve": "the-password-of-eve"})
+
+    def post(path: str, user: str, **data: str) -> Answer:
+        password = "the-password-of-eve" if user == "eve" else ""
+        url = f"/api/2.0/mlflow/experiments/{path}"
+        return as_user(mlflow, user, "POST", url, data, workspace="vision", password=password)
+
+    own, other = (post("create", user, name=f"of-{user}").body["experiment_id"] for user in ("eve", ADMIN))
+    deleted = [post("delete", "eve", experiment_id=identity).status for identity in (own, other)]
+
+    assert deleted == [200, 403]
+    converge(mlflow)
 
 
 def test_roles_follow_the_blueprint_and_those_given_by_hand_stay(mlflow: Mlflow) -> None:

@@ -18,9 +18,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, request, start
+from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, make_team_accounts, oidc_auth, request, start
 
-from blueprints.model.access import ClientSecretRef, OidcAuth
 from blueprints.model.teams import Team
 from components.auth import OIDC_FUNCTION, oidc_authorization
 
@@ -81,31 +80,10 @@ def issuer() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def mlflow(mlflow_python: str, issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
     """A server with the single sign-on, in which the accounts script has made the teams' workspaces."""
-    auth = OidcAuth.model_construct(  # the language wants https, this test has none
-        mode="oidc",
-        issuer=issuer,
-        client_id="ziggurat",
-        client_secret=ClientSecretRef(secret_name="oidc-client"),
-        username_claim="email",
-        groups_claim="groups",
-        admin_groups=("ml-admins",),
-        admin=ADMIN,
-    )
-    files = dict(oidc_authorization(auth, TEAMS).files)
+    files = dict(oidc_authorization(oidc_auth(issuer), TEAMS).files)
     folder: Path = tmp_path_factory.mktemp("oidc")
     for server in start(mlflow_python, folder, OIDC_FUNCTION, files):
-        desired = {"workspaces": ["pricing", "vision"], "accounts": {"vision": {"vision": "user"}}}
-        (folder / "desired.json").write_text(json.dumps(desired))
-        (folder / "passwords.json").write_text('{"vision": "the-password-of-vision"}')
-        made = server.script(
-            "accounts.py",
-            str(folder / "desired.json"),
-            str(folder / "passwords.json"),
-            MLFLOW_TRACKING_URI=server.uri,
-            MLFLOW_TRACKING_USERNAME=ADMIN,
-            MLFLOW_TRACKING_PASSWORD=ADMIN_PASSWORD,
-        )
-        assert made.returncode == 0, made.stderr
+        make_team_accounts(server, "the-password-of-vision")
         yield server
 
 

@@ -26,10 +26,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, free_port, request, start
+from mlflow_server import (
+    ADMIN,
+    Answer,
+    Mlflow,
+    free_port,
+    make_team_accounts,
+    oidc_auth,
+    request,
+    start,
+)
 from test_oidc_function import TEAMS, claims, encoded, key_set, token
 
-from blueprints.model.access import ClientSecretRef, OidcAuth
+from blueprints.model.access import OidcAuth
 from components.auth import OIDC_FUNCTION, PROXY_PORT, oidc_authorization, proxy_flags
 from components.credentials import Credentials, Label
 
@@ -233,30 +242,10 @@ def site(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     server = ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     issuer = f"http://127.0.0.1:{server.server_port}"
-    auth = OidcAuth.model_construct(  # the language wants https, this test has none
-        mode="oidc",
-        issuer=issuer,
-        client_id="ziggurat",
-        client_secret=ClientSecretRef(secret_name="oidc-client"),
-        username_claim="email",
-        groups_claim="groups",
-        admin_groups=("ml-admins",),
-        admin=ADMIN,
-    )
+    auth = oidc_auth(issuer)
     folder = tmp_path_factory.mktemp("proxy")
     for mlflow in start(mlflow_python, folder, OIDC_FUNCTION, dict(oidc_authorization(auth, TEAMS).files)):
-        desired = {"workspaces": ["pricing", "vision"], "accounts": {"vision": {"vision": "user"}}}
-        (folder / "desired.json").write_text(json.dumps(desired))
-        (folder / "passwords.json").write_text(json.dumps({"vision": PASSWORD}))
-        made = mlflow.script(
-            "accounts.py",
-            str(folder / "desired.json"),
-            str(folder / "passwords.json"),
-            MLFLOW_TRACKING_URI=mlflow.uri,
-            MLFLOW_TRACKING_USERNAME=ADMIN,
-            MLFLOW_TRACKING_PASSWORD=ADMIN_PASSWORD,
-        )
-        assert made.returncode == 0, made.stderr
+        make_team_accounts(mlflow, PASSWORD)
         with proxy(auth, mlflow) as uri:
             yield Site(mlflow, issuer, uri, auth)
     server.shutdown()

@@ -31,7 +31,9 @@ def outcomes(results: tuple[Result, ...], team: str = "") -> dict[str, str]:
 
 def checked(objects: Objects, port: int, folder: Path, **options: Any) -> tuple[Result, ...]:
     with serve(objects, port, folder) as (_, cluster):
-        return check_platform(cluster, options.pop("outputs", OUTPUTS), progress=silent(), **options)
+        return check_platform(
+            cluster, options.pop("outputs", OUTPUTS), progress=silent(), **{"seconds": 30.0, **options}
+        )
 
 
 @pytest.fixture(scope="module")
