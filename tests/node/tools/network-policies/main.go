@@ -62,5 +62,12 @@ func attach(socket string) error {
 	if err != nil {
 		return err
 	}
-	return os.Setenv("NRI_PLUGIN_SOCKET", strconv.Itoa(int(file.Fd())))
+	defer file.Close()
+	// The plugin takes the descriptor for its own and closes it, so it gets one that no Go object here closes, too:
+	// the number may by then be that of another socket, such as the queue's.
+	descriptor, err := syscall.Dup(int(file.Fd()))
+	if err != nil {
+		return err
+	}
+	return os.Setenv("NRI_PLUGIN_SOCKET", strconv.Itoa(descriptor))
 }
