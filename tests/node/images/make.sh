@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds the images that the starter platform names, from Debian and PyPI, as one OCI layout: FOLDER/oci.
+# Builds the images that the starter platform names, from Debian, PyPI and Go modules, as one OCI layout: FOLDER/oci.
 # usage: make.sh FOLDER PYTHON        (a layer is made once: remove its folder to make it anew)
 # Needs: root, debootstrap, a Debian mirror, PyPI, go, and a PYTHON 3.11, whose wheels suit Debian 12's own.
 #
 # Not as upstream's: `postgres:17` holds Debian 12's PostgreSQL 15; the entrypoint of SeaweedFS is `weed` itself
 # (upstream's script starts it after a change of owner as root); MLflow's has only the packages that the
-# platform uses of what `-full` has.
+# platform uses of what `-full` has; rclone's has the backends and commands that its main here imports.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -92,6 +92,20 @@ PY
 	rm -rf "$1.wheel"
 }
 
+# go_program FAMILY PACKAGE TARGET: a static program out of ../tools/FAMILY
+go_program() {
+	mkdir -p "$(dirname "$3")"
+	(cd "$here/../tools/$1" && CGO_ENABLED=0 GOWORK=off GOFLAGS= go build -mod=readonly -trimpath -buildvcs=false \
+		-ldflags '-s -w' -o "$3" "$2") >>"$work/build.log" 2>&1
+}
+
+make_restic() { go_program restic github.com/restic/restic/cmd/restic "$1/usr/bin/restic"; }
+
+make_rclone() {
+	go_program rclone . "$1/usr/local/bin/rclone"
+	install -d -m 0755 "$1/data"
+}
+
 # image CONFIG_JSON LAYER[,LAYER...] REFERENCE...
 image() {
 	local config=$1 layers=() reference
@@ -107,6 +121,8 @@ layer pause make_pause
 layer seaweedfs make_seaweedfs
 layer postgres make_postgres
 layer mlflow make_mlflow
+layer restic make_restic
+layer rclone make_rclone
 
 start=$SECONDS
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -123,4 +139,7 @@ image "{\"Entrypoint\":[\"docker-entrypoint.sh\"],\"Cmd\":[\"postgres\"],\"StopS
 image "{\"Entrypoint\":[\"/usr/bin/weed\"],\"Cmd\":[\"server\",\"-dir=/data\"],\"Env\":[\"PATH=$path\"],
 	\"Volumes\":{\"/data\":{}}}" base,seaweedfs \
 	docker.io/chrislusf/seaweedfs:4.48 ghcr.io/chrislusf/seaweedfs:4.48
+image "{\"Entrypoint\":[\"/usr/bin/restic\"],\"Env\":[\"PATH=$path\"]}" base,restic docker.io/restic/restic:0.18.1
+image "{\"Entrypoint\":[\"rclone\"],\"WorkingDir\":\"/data\",\"Env\":[\"PATH=$path\",\"XDG_CONFIG_HOME=/config\"]}" \
+	base,rclone docker.io/rclone/rclone:1.76.0
 echo "packed: $((SECONDS - start)) s, $(du -sm "$layout" | cut -f1) MB"

@@ -1,4 +1,4 @@
-"""The images that nothing can pull here: made once from Debian and PyPI, and imported into the node."""
+"""The images that nothing can pull here: made once from Debian, PyPI and Go modules, then imported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _PAUSE = "registry.k8s.io/pause:3.10.1"
 
 def _digest() -> str:
     found = hashlib.sha256()
-    for file in (*sorted(RECIPES.iterdir()), *sorted((RECIPES.parent / "tools" / "pause").iterdir())):
+    sources = [RECIPES, *(RECIPES.parent / "tools" / name for name in ("pause", "restic", "rclone"))]
+    for file in (file for folder in sources for file in sorted(folder.iterdir())):
         if file.is_file():
             found.update(file.name.encode() + file.read_bytes())
     return found.hexdigest()[:12]
@@ -44,7 +45,7 @@ def ensure(layout: Layout, progress: Progress) -> Path:
     with exclusive(layout.images / "lock", progress, "making images"):
         if not (folder / ".ready").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            with progress.step("making images (debootstrap, apt, pip)", 170):
+            with progress.step("making images (debootstrap, apt, pip, go)", 260):
                 done = subprocess.run(
                     [str(RECIPES / "make.sh"), str(folder), python311()],
                     capture_output=True,
