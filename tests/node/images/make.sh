@@ -92,17 +92,17 @@ PY
 	rm -rf "$1.wheel"
 }
 
-# go_program FAMILY PACKAGE TARGET: a static program out of ../tools/FAMILY
+# go_program FAMILY PACKAGE TARGET [LDFLAGS]: a static program out of ../tools/FAMILY
 go_program() {
 	mkdir -p "$(dirname "$3")"
 	(cd "$here/../tools/$1" && CGO_ENABLED=0 GOWORK=off GOFLAGS= go build -mod=readonly -trimpath -buildvcs=false \
-		-ldflags '-s -w' -o "$3" "$2") >>"$work/build.log" 2>&1
+		-ldflags "-s -w ${4:-}" -o "$3" "$2") >>"$work/build.log" 2>&1
 }
 
 make_restic() { go_program restic github.com/restic/restic/cmd/restic "$1/usr/bin/restic"; }
 
 make_rclone() {
-	go_program rclone . "$1/usr/local/bin/rclone"
+	go_program rclone . "$1/usr/local/bin/rclone" '-X github.com/rclone/rclone/fs.Version=v1.76.0'
 	install -d -m 0755 "$1/data"
 }
 
