@@ -64,7 +64,7 @@ def test_fingerprints_follow_credentials_and_do_not_tell_them() -> None:
     label = Label.account("ada")
 
     assert ours.fingerprint(label) == Credentials("acme", ROOT).fingerprint(label)
-    assert len({ours.fingerprint(label), ours.fingerprint(label, 1), theirs.fingerprint(label)}) == 3
+    assert len({ours.fingerprint(label), Credentials("acme", ROOT, {label: 1}).fingerprint(label), theirs.fingerprint(label)}) == 3
     labels = [value for name, value in vars(Label).items() if name.isupper()]
     assert len({ours.fingerprint(value) for value in labels}) == len(labels)
 
