@@ -29,7 +29,8 @@ teams:
 OIDC = (
     STARTER
     + "tracking: {host: ml.acme.dev}\n"
-    + "auth: {mode: oidc, issuer: 'https://login.acme.dev', clientSecret: {secretName: oidc}, adminGroups: [ml]}\n"
+    + "auth: {mode: oidc, issuer: 'https://login.acme.dev', clientSecret: {secretName: oidc},"
+    + " adminGroups: [ml]}\n"
 )
 BROUGHT = (
     STARTER
