@@ -155,6 +155,10 @@ def prepare(run: Run, chosen: tuple[Rotatable, ...]) -> Rotation:
     return Rotation(run, chosen, numbers, checked, preview)
 
 
+_SERVERS = ("Deployment", "StatefulSet")
+"""What a platform that was taken down, its data kept, no longer has."""
+
+
 def require_settled(run: Run) -> None:
     """BlockedError unless the platform runs, as the blueprint says, and its last run was completed.
 
@@ -162,7 +166,7 @@ def require_settled(run: Run) -> None:
     should change nothing but what is rotated.
     """
     engine = run.engine
-    if all(item.protected for item in engine.state.objects):
+    if not any(item.kind in _SERVERS for item in engine.state.objects):
         raise _unfinished(run, "the platform does not run, so there is nothing to rotate")
     if engine.interrupted:
         raise _unfinished(run, "the last run did not finish")
