@@ -2,12 +2,14 @@
 
 Each credential has a label and a rotation number; HKDF-SHA256 (RFC 5869) turns them and the root secret
 into a password. So the same blueprint and root secret give the same passwords on every machine, nothing
-random is kept in state, and raising one number changes one credential.
+random is kept in state, and raising one number changes one credential. The numbers are in the stack's
+configuration (`ziggurat rotate` raises them); one that is not there is 0.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import pulumi
 from cryptography.hazmat.primitives import hashes
@@ -35,11 +37,16 @@ class Label:
         return f"mlflow/account/{user}"
 
 
+FIXED = frozenset({Label.MLFLOW_KEK, Label.MLFLOW_WEBHOOKS})
+"""What stored data is encrypted with: another value would make that data unreadable."""
+
+
 class Credentials:
     """The credentials of one platform."""
 
-    def __init__(self, platform: str, root_secret: str) -> None:
-        """`root_secret` is base64 of at least 32 random bytes; ValueError says what is wrong with it."""
+    def __init__(self, platform: str, root_secret: str, rotations: Mapping[str, int] | None = None) -> None:
+        """`root_secret` is base64 of at least 32 random bytes; `rotations` has the number of each label that
+        was rotated. ValueError says what is wrong with either."""
         try:
             root = base64.b64decode(root_secret, validate=True)
         except ValueError as error:
@@ -48,21 +55,49 @@ class Credentials:
             raise ValueError(f"the root secret has {len(root)} bytes; it needs {MINIMUM_ROOT_BYTES} or more")
         self._platform = platform
         self._root = root
+        self._rotations = checked_rotations(rotations or {})
+
+    def rotation(self, label: str) -> int:
+        """How often a credential has been rotated."""
+        return self._rotations.get(label, 0)
+
+    @property
+    def rotations(self) -> dict[str, int]:
+        """The number of each label that was rotated."""
+        return dict(self._rotations)
 
     def _derive(self, label: str, length: int) -> bytes:
         info = f"ziggurat/v1/{self._platform}/{label}".encode()
         return HKDF(hashes.SHA256(), length, salt=None, info=info).derive(self._root)
 
-    def password(self, label: str, rotation: int = 0) -> pulumi.Output[str]:
+    def password(self, label: str) -> pulumi.Output[str]:
         """A password of 32 characters, letters, digits, `-` and `_` (192 bits), as a secret Output."""
+        return self._password(label, self.rotation(label))
+
+    def earlier_passwords(self, label: str) -> list[pulumi.Output[str]]:
+        """The passwords that it had before, the last one first: none where it was never rotated."""
+        return [self._password(label, number) for number in reversed(range(self.rotation(label)))]
+
+    def _password(self, label: str, rotation: int) -> pulumi.Output[str]:
         value = base64.urlsafe_b64encode(self._derive(f"password/{label}/{rotation}", 24)).decode()
         return pulumi.Output.secret(value)
 
-    def key(self, label: str, rotation: int = 0) -> pulumi.Output[str]:
+    def key(self, label: str) -> pulumi.Output[str]:
         """32 bytes in URL-safe base64 (44 characters), as a secret Output: a Fernet key, an AES-256 key."""
-        value = base64.urlsafe_b64encode(self._derive(f"key/{label}/{rotation}", 32)).decode()
-        return pulumi.Output.secret(value)
+        derived = self._derive(f"key/{label}/{self.rotation(label)}", 32)
+        return pulumi.Output.secret(base64.urlsafe_b64encode(derived).decode())
 
-    def fingerprint(self, label: str, rotation: int = 0) -> str:
+    def fingerprint(self, label: str) -> str:
         """A tag that changes when the credential does and tells nothing of it: for pod templates."""
-        return self._derive(f"fingerprint/{label}/{rotation}", 6).hex()
+        return self._derive(f"fingerprint/{label}/{self.rotation(label)}", 6).hex()
+
+
+def checked_rotations(rotations: Mapping[str, int]) -> dict[str, int]:
+    """`rotations` without zeroes; ValueError for a number that is none, or of what must not change."""
+    wrong = [label for label, number in rotations.items() if type(number) is not int or number < 0]
+    if wrong:
+        raise ValueError(f"rotation numbers are whole and not negative: {', '.join(sorted(wrong))}")
+    fixed = sorted(FIXED.intersection(label for label, number in rotations.items() if number))
+    if fixed:
+        raise ValueError(f"stored data is encrypted with it, so it must not change: {', '.join(fixed)}")
+    return {label: number for label, number in sorted(rotations.items()) if number}

@@ -10,15 +10,20 @@ from components.credentials import Credentials, Label
 from components.manifests import configuration, workloads
 from components.manifests.metadata import App, Manifest, digest
 from components.objects import component_token, register
-from components.versions import POSTGRESQL, ImageSource
+from components.scripts import script
+from components.versions import MLFLOW, POSTGRESQL, ImageSource
 
 PORT = 5432
 CLAIM = "postgresql-data"
 """The volume claim with the database in it."""
 DATABASE = "mlflow"
 """The name of the database, and of the role that owns it."""
+ROLES = {"postgres": Label.DATABASE_OWNER, "mlflow": Label.DATABASE_MLFLOW}
+"""The roles that can log in, and what their passwords are derived from."""
 _USER = 999  # uid and gid of the image's `postgres`
+_JOB_USER = 1000
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
+_JOB_RESOURCES = workloads.Resources(cpu="50m", memory="64Mi", memory_limit="256Mi")
 _INIT = "postgresql-init"
 _LIVELINESS = {
     "connect_timeout": 5,
@@ -84,6 +89,8 @@ class RegistryDatabaseArgs:
     """What a RegistryDatabase is made of."""
 
     app: App
+    job: App
+    """The Job that sets passwords which were rotated."""
     database: EmbeddedDatabase | ExternalDatabase
     images: ImageSource
     credentials: Credentials = field(repr=False)
@@ -102,19 +109,16 @@ class RegistryDatabase(pulumi.ComponentResource):
     ) -> None:
         super().__init__(component_token(RegistryDatabase), name, {"mode": args.database.mode}, opts)
         self.connection: Connection = (
-            self._embedded(args, args.database)
+            self._embedded(name, args, args.database)
             if isinstance(args.database, EmbeddedDatabase)
             else external(args.database)
         )
         self.uri = pulumi.Output.from_input(self.connection.uri)
         self.register_outputs({"uri": self.uri})
 
-    def _embedded(self, args: RegistryDatabaseArgs, database: EmbeddedDatabase) -> Connection:
+    def _embedded(self, name: str, args: RegistryDatabaseArgs, database: EmbeddedDatabase) -> Connection:
         app, credentials = args.app, args.credentials
-        passwords = {
-            "postgres": credentials.password(Label.DATABASE_OWNER),
-            "mlflow": credentials.password(Label.DATABASE_MLFLOW),
-        }
+        passwords = {role: credentials.password(label) for role, label in ROLES.items()}
         before = [
             register(self, manifest, depends_on=args.after)
             for manifest in (
@@ -141,8 +145,42 @@ class RegistryDatabase(pulumi.ComponentResource):
             connection_uri(app.name, PORT, DATABASE),
             (*user, *password),
             fingerprint=credentials.fingerprint(Label.DATABASE_MLFLOW),
-            ready=(server, service),
+            ready=(server, service, *self._passwords(name, args, (server, service))),
         )
+
+    def _passwords(
+        self, name: str, args: RegistryDatabaseArgs, server: tuple[pulumi.Resource, ...]
+    ) -> list[pulumi.Resource]:
+        """Sets what was rotated: the server itself reads passwords on an empty volume only."""
+        job, credentials = args.job, args.credentials
+        rotated = rotated_roles(credentials)
+        if not rotated:
+            return []
+        passwords = {
+            role: {
+                "present": credentials.password(label),
+                "earlier": credentials.earlier_passwords(label),
+            }
+            for role, label in rotated.items()
+        }
+        files = {"passwords.py": script("passwords.py")}
+        before = [
+            register(self, manifest, depends_on=args.after)
+            for manifest in (
+                configuration.service_account(job),
+                configuration.config_map(job, files),
+                configuration.secret(job, {"passwords.json": pulumi.Output.json_dumps(passwords)}),
+            )
+        ]
+        fingerprints = [credentials.fingerprint(label) for label in rotated.values()]
+        template = passwords_pod(args, digest(files, fingerprints))
+        manifest = workloads.job(job, digest(template), template)
+        return [register(self, manifest, name=f"{name}-passwords", depends_on=[*before, *server])]
+
+
+def rotated_roles(credentials: Credentials) -> dict[str, str]:
+    """Those of ROLES whose passwords are no longer the ones that an empty volume was given."""
+    return {role: label for role, label in ROLES.items() if credentials.rotation(label)}
 
 
 def server_pod(app: App, images: ImageSource) -> Manifest:
@@ -187,4 +225,37 @@ def server_pod(app: App, images: ImageSource) -> Manifest:
         config_hash=digest(_INIT_SCRIPT),
         volumes=volumes,
         pull_secret=images.pull_secret,
+    )
+
+
+def passwords_pod(args: RegistryDatabaseArgs, config_hash: str) -> Manifest:
+    """Gives roles their passwords, with the driver that is in MLflow's image.
+
+    Not psql: it would have the password on a command line or in a statement that the server may log.
+    """
+    job = args.job
+    volumes = [
+        workloads.config_files("scripts", job.name, "/opt/ziggurat"),
+        workloads.secret_files("passwords", job.name, "/etc/ziggurat"),
+        workloads.scratch("tmp", "/tmp", "16Mi"),  # noqa: S108  # a mount inside a container
+    ]
+    settings = {"PGHOST": args.app.name, "PGPORT": str(PORT), "PGDATABASE": DATABASE}
+    settings |= {"PGSSLMODE": "disable", "PGCONNECT_TIMEOUT": "5"}  # inside one namespace
+    main = workloads.container(
+        "passwords",
+        args.images.reference(MLFLOW),
+        resources=_JOB_RESOURCES,
+        command=["python", "/opt/ziggurat/passwords.py"],
+        args=["/etc/ziggurat/passwords.json"],
+        env=workloads.plain(settings),
+        volumes=volumes,
+    )
+    return workloads.pod_template(
+        job,
+        main,
+        user=_JOB_USER,
+        config_hash=config_hash,
+        volumes=volumes,
+        pull_secret=args.images.pull_secret,
+        once=True,
     )

@@ -28,6 +28,7 @@ class Apps:
 
     platform: App
     postgresql: App
+    passwords: App
     seaweedfs: App
     bucket: App
     mlflow: App
@@ -45,6 +46,7 @@ class Apps:
         return Apps(
             platform=app("platform", "namespace"),
             postgresql=app("postgresql", "database"),
+            passwords=app("postgresql-passwords", "database"),
             seaweedfs=app("seaweedfs", "artifacts"),
             bucket=app("seaweedfs-bucket", "artifacts"),
             mlflow=app("mlflow", "tracking"),
@@ -54,23 +56,27 @@ class Apps:
         )
 
 
-def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
-    """Every connection of the platform. The network policies allow these and no other."""
+def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> tuple[Edge, ...]:
+    """Every connection of the platform. The network policies allow these and no other.
+
+    `sets_passwords`: a password of the database was rotated, so there is a Job that sets it.
+    """
     return (
         Edge(Teams(blueprint.name), apps.mlflow, tracking.PORT),
         Edge(apps.accounts, apps.mlflow, tracking.PORT),
-        *_database_edges(blueprint, apps),
+        *_database_edges(blueprint, apps, sets_passwords=sets_passwords),
         *_artifact_edges(blueprint, apps),
         *_access_edges(blueprint, apps),
     )
 
 
-def _database_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -> list[Edge]:
     clients = (apps.upgrade, apps.mlflow)
     chosen = blueprint.database
     if isinstance(chosen, ExternalDatabase):
         return [Edge(client, Outside(chosen.host), chosen.port) for client in clients]
-    return [Edge(client, apps.postgresql, database.PORT) for client in clients]
+    job = (apps.passwords,) if sets_passwords else ()
+    return [Edge(client, apps.postgresql, database.PORT) for client in (*job, *clients)]
 
 
 def _artifact_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
@@ -117,7 +123,7 @@ class MLPlatform(pulumi.ComponentResource):
         blueprint, credentials = args.blueprint, args.credentials
         apps, child = Apps.of(blueprint.name), pulumi.ResourceOptions(parent=self)
         images = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
-        connections = edges(blueprint, apps)
+        connections = edges(blueprint, apps, sets_passwords=bool(database.rotated_roles(credentials)))
 
         system = SystemNamespace(f"{name}-system", SystemNamespaceArgs(apps.platform, connections), child)
         teams = TeamNamespaces(
@@ -128,7 +134,12 @@ class MLPlatform(pulumi.ComponentResource):
         registry = RegistryDatabase(
             f"{name}-database",
             RegistryDatabaseArgs(
-                apps.postgresql, _database(blueprint), images, credentials, after=system.ready
+                apps.postgresql,
+                apps.passwords,
+                _database(blueprint),
+                images,
+                credentials,
+                after=system.ready,
             ),
             child,
         )

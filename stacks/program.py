@@ -5,21 +5,24 @@ and `ziggurat plan` in process. Configuration (namespace `ziggurat`):
 
     blueprint    path of the blueprint file, relative to Pulumi.yaml
     rootSecret   secret; base64 of 32 random bytes, from which every credential is derived
+    rotations    optional; a JSON object with the rotation number of each credential that was rotated
     kubeconfig   optional; path or text, overrides the blueprint's `cluster.kubeconfig`
     context      optional; overrides the blueprint's `cluster.context`
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
 from blueprints import Blueprint, BlueprintError, Loaded, load
 from blueprints.names import system_namespace, team_namespace
 from components.auth import client_secret_name
-from components.credentials import Credentials
+from components.credentials import Credentials, checked_rotations
 from components.manifests.metadata import Manifest
 from components.platform import MLPlatform, MLPlatformArgs, images
 from components.provider import kubernetes_provider
@@ -42,7 +45,22 @@ def run() -> None:
             "  where: configuration key ziggurat:rootSecret\n"
             '  to do: pulumi config set --secret rootSecret "$(openssl rand -base64 32)", and keep a copy'
         )
-    build(loaded, root_secret, *_target(loaded, config))
+    build(loaded, root_secret, *_target(loaded, config), _rotations(config.get("rotations")))
+
+
+def _rotations(text: str | None) -> dict[str, int]:
+    """The rotation numbers; what is wrong with one is said where the credentials are made."""
+    try:
+        found: Any = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise pulumi.RunError(
+            "the rotation numbers are no JSON object\n"
+            "  where: configuration key ziggurat:rotations\n"
+            "  to do: restore the stack's configuration file; `ziggurat rotate` writes this key"
+        )
+    return cast("dict[str, int]", found)
 
 
 def _load(path: str | None) -> Loaded:
@@ -88,21 +106,21 @@ def _target(loaded: Loaded, config: pulumi.Config) -> tuple[str | None, str | No
     return kubeconfig, context
 
 
-def build(loaded: Loaded, root_secret: str, kubeconfig: str | None, context: str | None) -> None:
+def build(
+    loaded: Loaded,
+    root_secret: str,
+    kubeconfig: str | None,
+    context: str | None,
+    rotations: Mapping[str, int] | None = None,
+) -> None:
     """Registers everything that the blueprint asks for and exports the stack's outputs.
 
     `kubeconfig` is a path or the text itself; None leaves it to the provider ($KUBECONFIG), which is right
-    for `plan`, where nothing is contacted. Raises pulumi.RunError where the root secret is unusable.
+    for `plan`, where nothing is contacted. `rotations` has the number of each credential that was rotated.
+    Raises pulumi.RunError where the root secret or a number is unusable.
     """
     blueprint = loaded.blueprint
-    try:
-        credentials = Credentials(blueprint.name, root_secret)
-    except ValueError as error:
-        raise pulumi.RunError(
-            f"{error}\n"
-            "  where: configuration key ziggurat:rootSecret\n"
-            "  to do: set the one that the platform was made with; for a new one, base64 of 32 random bytes"
-        ) from None
+    credentials = _credentials(blueprint.name, root_secret, rotations or {})
     provider = kubernetes_provider(
         cluster_identifier=CLUSTER if blueprint.cluster else SANDBOX_CLUSTER,
         kubeconfig=kubeconfig,
@@ -115,8 +133,31 @@ def build(loaded: Loaded, root_secret: str, kubeconfig: str | None, context: str
         MLPlatformArgs(blueprint, credentials),
         pulumi.ResourceOptions(providers=[provider]),
     )
+    if credentials.rotations:
+        # After everything else: numbers that are in the state are those of a rotation that was completed.
+        last = pulumi.ResourceOptions(depends_on=[platform])
+        pulumi.Stash("rotations", input=credentials.rotations, opts=last)
     for name, value in outputs(blueprint, platform).items():
         pulumi.export(name, value)
+
+
+def _credentials(platform: str, root_secret: str, rotations: Mapping[str, int]) -> Credentials:
+    try:
+        checked_rotations(rotations)
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"{error}\n"
+            "  where: configuration key ziggurat:rotations\n"
+            "  to do: restore the stack's configuration file; `ziggurat rotate` writes this key"
+        ) from None
+    try:
+        return Credentials(platform, root_secret, rotations)
+    except ValueError as error:
+        raise pulumi.RunError(
+            f"{error}\n"
+            "  where: configuration key ziggurat:rootSecret\n"
+            "  to do: set the one that the platform was made with; for a new one, base64 of 32 random bytes"
+        ) from None
 
 
 def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:

@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "check": "Use a platform as its teams do, and say what works.",
         "outputs": "Print what a platform tells its users.",
         "connect": "Print what a data scientist needs to use a platform.",
+        "rotate": "Give a running platform new passwords and keys.",
         "destroy": "Take a platform down; data is kept unless it is named.",
     },
     "Work on this machine": {

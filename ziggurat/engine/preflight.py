@@ -15,8 +15,8 @@ from blueprints import Loaded
 from ziggurat.cluster import Access, Cluster, plural
 from ziggurat.engine import locks
 from ziggurat.engine.changes import as_mapping
-from ziggurat.engine.stack import CLUSTER_ID, Engine
-from ziggurat.errors import BlockedError, ClusterError, InvalidBlueprintError
+from ziggurat.engine.stack import CLUSTER_ID, ROTATIONS, Engine
+from ziggurat.errors import BlockedError, ClusterError, InvalidBlueprintError, SecretsError
 from ziggurat.progress import Progress
 
 if TYPE_CHECKING:
@@ -36,17 +36,23 @@ class Checked:
     """A run that was cut off has made objects that the state does not know: this one takes them in."""
 
 
-def check(engine: Engine, loaded: Loaded, progress: Progress) -> Checked:
-    """Raises the first thing that stands in the way of an `up`; what was learnt if nothing does."""
+def check(
+    engine: Engine, loaded: Loaded, progress: Progress, rotations: Mapping[str, int] | None = None
+) -> Checked:
+    """Raises the first thing that stands in the way of an `up`; what was learnt if nothing does.
+
+    `rotations` are the rotation numbers that the `up` is to have, if not the configuration's.
+    """
     from ziggurat.plan import plan
 
     with progress.step("checking"):
         require_legal(engine, loaded)
         engine.require_root_secret()
+        require_rotations(engine)
         require_unlocked(engine, progress)
         cluster, cluster_id = connect(engine)
         moved = require_same_cluster(engine, cluster, cluster_id)
-        planned = plan(loaded)
+        planned = plan(loaded, rotations=engine.rotations if rotations is None else rotations)
         require_schemas(planned, cluster)
         require_rights(planned, cluster)
         adopt = require_no_strangers(engine, planned, cluster)
@@ -66,6 +72,22 @@ def require_legal(engine: Engine, loaded: Loaded) -> None:
             + "\n".join(f"    {problem}" for problem in problems),
             where=str(loaded.path),
             remedy="put these values back; moving data is a step of its own (docs/operations.md)",
+        )
+
+
+def require_rotations(engine: Engine) -> None:
+    """SecretsError if the configuration is older than the platform, which has been rotated since.
+
+    With lower numbers a run would put passwords back that the database no longer takes.
+    """
+    have = engine.rotations
+    behind = sorted(label for label, number in engine.state.rotations.items() if have.get(label, 0) < number)
+    if behind:
+        raise SecretsError(
+            f"the platform's credentials have been rotated, and this configuration does not know: "
+            f"{', '.join(behind)}",
+            where=f"{ROTATIONS} in {engine.target.config}",
+            remedy="take the newest version of that file (it belongs into version control)",
         )
 
 

@@ -5,7 +5,7 @@ No prompts and no printing here; the verbs of ziggurat/commands/ do that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -220,9 +220,9 @@ class Run:
         """The blueprint's phase, for headings."""
         return str(self.loaded.blueprint.phase.value)
 
-    def check(self) -> Checked:
+    def check(self, rotations: Mapping[str, int] | None = None) -> Checked:
         """Everything that is made sure of first; see preflight."""
-        return check(self.engine, self.loaded, self.progress)
+        return check(self.engine, self.loaded, self.progress, rotations)
 
     def needs_settling(self, *, moved: bool) -> bool:
         """Whether state and cluster may differ: a run failed or was killed, or the sandbox is a new one."""
@@ -245,10 +245,16 @@ class Run:
         return outcome.drift
 
     def preview(
-        self, *, refresh: bool, delete: Sequence[str] = (), take_over: bool = False, adopt: bool = False
+        self,
+        *,
+        refresh: bool,
+        delete: Sequence[str] = (),
+        take_over: bool = False,
+        adopt: bool = False,
+        rotations: Mapping[str, int] | None = None,
     ) -> Preview:
         """What `up` would do; objects named by `delete` (KIND/NAME) may lose their data."""
-        outcome = self.engine.preview(refresh=refresh, take_over=take_over, adopt=adopt)
+        outcome = self.engine.preview(refresh=refresh, take_over=take_over, adopt=adopt, rotations=rotations)
         losing = [change for change in outcome.of("delete", "replace") if change.holds_data]
         unknown = [name for name in delete if not any(_is_named(change, [name]) for change in losing)]
         if unknown:

@@ -30,6 +30,7 @@ from pulumi.automation import (
 from pulumi.automation.events import EngineEvent
 from semver import VersionInfo
 
+from components.credentials import checked_rotations
 from ziggurat.engine import locks
 from ziggurat.engine.changes import Outcome, Recorder
 from ziggurat.engine.command import EngineCommand
@@ -42,6 +43,9 @@ from ziggurat.progress import Progress, Step
 ROOT_SECRET = f"{PROJECT}:rootSecret"
 CLUSTER_ID = f"{PROJECT}:cluster"
 """The configuration key under which the first `up` writes down which cluster the platform is on."""
+
+ROTATIONS = f"{PROJECT}:rotations"
+"""The configuration key of the rotation numbers: a JSON object, {label: number}."""
 
 _DISABLED = "pulumi:disable-default-providers"
 _ROOT_BYTES = 32
@@ -129,6 +133,19 @@ class Engine:
         """Whether the configuration holds the secret that every credential is derived from."""
         return ROOT_SECRET in self.configuration()
 
+    @property
+    def rotations(self) -> dict[str, int]:
+        """The rotation numbers in the configuration, by label; SecretsError if they cannot be read."""
+        found: Any = self.configuration().get(ROTATIONS) or {}
+        try:
+            return checked_rotations(json.loads(found) if isinstance(found, str) else found)
+        except (ValueError, AttributeError) as error:
+            raise SecretsError(
+                f"the rotation numbers cannot be used: {error}",
+                where=f"{ROTATIONS} in {self.target.config}",
+                remedy="restore that file from version control or a backup; `ziggurat rotate` writes the key",
+            ) from None
+
     def last_update(self) -> UpdateSummary | None:
         """How the last run ended, by the engine's own history."""
         if not self.state.exists:
@@ -182,9 +199,12 @@ class Engine:
         if not self.has_root_secret:
             self._require_no_objects()
 
-    def configure(self, cluster_id: str) -> None:
-        """Writes down what the program needs, and which cluster this is; only what has changed."""
-        wanted = {**self.target.settings(), CLUSTER_ID: cluster_id}
+    def configure(self, cluster_id: str, rotations: Mapping[str, int] | None = None) -> None:
+        """Writes down what the program needs, and which cluster this is; only what has changed.
+
+        `rotations` are new rotation numbers; None leaves them as they are.
+        """
+        wanted = {**self.target.settings(), CLUSTER_ID: cluster_id, **_rotation_setting(rotations)}
         have = self.configuration()
         arguments = [f"--plaintext={key}={value}" for key, value in wanted.items() if have.get(key) != value]
         if have.get(_DISABLED) != ["kubernetes"]:
@@ -195,10 +215,20 @@ class Engine:
 
     # Runs
 
-    def preview(self, *, refresh: bool = False, take_over: bool = False, adopt: bool = False) -> Outcome:
-        """What `up` would do. Writes nothing: neither state nor configuration, not even a stack."""
+    def preview(
+        self,
+        *,
+        refresh: bool = False,
+        take_over: bool = False,
+        adopt: bool = False,
+        rotations: Mapping[str, int] | None = None,
+    ) -> Outcome:
+        """What `up` would do. Writes nothing: neither state nor configuration, not even a stack.
+
+        `rotations`: what it would do with these rotation numbers instead of the configuration's.
+        """
         with tempfile.TemporaryDirectory(prefix="ziggurat-preview-") as folder, self._failing():
-            config = self._preview_configuration(Path(folder))
+            config = self._preview_configuration(Path(folder), rotations)
             self._allow(take_over=take_over, adopt=adopt)
             stack = self._stack()
             self._workspace.arguments_once(*self._ignoring_protection())
@@ -213,13 +243,13 @@ class Engine:
         version = self._workspace.pulumi_command.version
         return ["--ignore-protect"] if version is not None and version >= _IGNORE_PROTECT_SINCE else []
 
-    def _preview_configuration(self, folder: Path) -> Path:
+    def _preview_configuration(self, folder: Path, rotations: Mapping[str, int] | None) -> Path:
         """A copy of the stack's configuration with what `up` would add to it."""
         path = folder / self.target.config.name
         exists = self.state.exists
         document = _document(self.target.config) if exists else self._scratch_stack(folder, path)
         config: dict[str, Any] = document.setdefault("config", {})
-        config.update(self.target.settings())
+        config.update({**self.target.settings(), **_rotation_setting(rotations)})
         config[_DISABLED] = ["kubernetes"]
         if not exists or ROOT_SECRET not in config:
             # A throw-away: names do not depend on it, and a new platform's passwords are shown to nobody.
@@ -402,6 +432,10 @@ def _document(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     return cast("dict[str, Any]", yaml.safe_load(path.read_text()) or {})
+
+
+def _rotation_setting(rotations: Mapping[str, int] | None) -> dict[str, str]:
+    return {} if rotations is None else {ROTATIONS: json.dumps(rotations, sort_keys=True)}
 
 
 def _configuration(path: Path) -> dict[str, Any]:

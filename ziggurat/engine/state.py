@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ziggurat.engine.changes import as_mapping, mask
 
 RECORD = "pulumi:index:Stash"
-"""The type of the record in which the program keeps the blueprint last applied."""
+"""The type of the records in which the program keeps what it has applied."""
 
 _STACK = "pulumi:pulumi:Stack"
 
@@ -49,6 +49,8 @@ class State:
     objects: tuple[Managed, ...] = ()
     blueprint: Mapping[str, Any] | None = None
     """The resolved blueprint last applied; None before the first run."""
+    rotations: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The rotation numbers of the last run that was completed, by the credentials' labels."""
     outputs: Mapping[str, Any] | None = None
     """What the platform tells its users, secrets masked; None before the first run."""
     pending: tuple[Managed, ...] = ()
@@ -72,7 +74,8 @@ def read(export: Mapping[str, Any] | None) -> State:
     return State(
         exists=True,
         objects=tuple(managed(item) for item in resources if _is_object(item) and not item.get("delete")),
-        blueprint=_record(resources),
+        blueprint=_record(resources, "blueprint"),
+        rotations=_record(resources, "rotations") or {},
         outputs=next((mask(item.get("outputs") or {}) for item in resources if item["type"] == _STACK), None),
         pending=tuple(
             managed(item["resource"])
@@ -106,10 +109,9 @@ def _is_object(resource: Resource) -> bool:
     )
 
 
-def _record(resources: list[Resource]) -> Mapping[str, Any] | None:
+def _record(resources: list[Resource], name: str) -> Mapping[str, Any] | None:
+    """What a record was given last. Not its `output`: the engine keeps there what it was given first."""
     for item in resources:
-        if item["type"] == RECORD and str(item["urn"]).endswith("::blueprint"):
-            return as_mapping(
-                as_mapping(item.get("outputs")).get("output") or as_mapping(item.get("inputs")).get("input")
-            )
+        if item["type"] == RECORD and str(item["urn"]).endswith(f"::{name}"):
+            return as_mapping(as_mapping(item.get("inputs")).get("input"))
     return None

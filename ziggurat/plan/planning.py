@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ziggurat.plan.model import Plan, PlannedComponent, PlannedObject, Registered
@@ -25,19 +25,24 @@ _KUBERNETES = "kubernetes:"
 
 
 def plan(
-    loaded: Loaded, root_secret: str | None = None, *, kubernetes_version: str = DEFAULT_VERSION
+    loaded: Loaded,
+    root_secret: str | None = None,
+    *,
+    rotations: Mapping[str, int] | None = None,
+    kubernetes_version: str = DEFAULT_VERSION,
 ) -> Plan:
     """The plan of a blueprint, checked against the schemas nearest to `kubernetes_version`.
 
-    `root_secret` defaults to the public `PLANNING_SECRET`. Whatever the program raises comes out;
-    ValueError says that `root_secret` or `kubernetes_version` cannot be used.
+    `root_secret` defaults to the public `PLANNING_SECRET`; `rotations` are the rotation numbers of its
+    credentials, by default none. Whatever the program raises comes out; ValueError says that `root_secret` or
+    `kubernetes_version` cannot be used.
     """
     from stacks import program
 
     secret = PLANNING_SECRET if root_secret is None else root_secret
     blueprint = loaded.blueprint
     return plan_program(
-        lambda: program.build(loaded, secret, None, None),
+        lambda: program.build(loaded, secret, None, None, rotations),
         platform=blueprint.name,
         phase=str(blueprint.phase),
         kubernetes_version=kubernetes_version,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import Callable
 
+import pulumi
 import pytest
 
 from blueprints.model.storage import AzureArtifacts, GcsArtifacts, S3Artifacts, SecretRef
@@ -18,6 +21,15 @@ from components.tracking import allowed_hosts, auth_config
 from components.versions import MLFLOW, ImageSource
 
 ROOT = base64.b64encode(bytes(range(32))).decode()
+
+
+def clear(make: Callable[[], list[pulumi.Output[str]]]) -> list[str | None]:
+    """The values of secrets, which are made in the loop that awaits them."""
+
+    async def values() -> list[str | None]:
+        return [await output.future() for output in make()]
+
+    return asyncio.run(values())
 
 
 def test_images_are_pinned() -> None:
@@ -64,9 +76,27 @@ def test_fingerprints_follow_credentials_and_do_not_tell_them() -> None:
     label = Label.account("ada")
 
     assert ours.fingerprint(label) == Credentials("acme", ROOT).fingerprint(label)
-    assert len({ours.fingerprint(label), ours.fingerprint(label, 1), theirs.fingerprint(label)}) == 3
+    rotated = Credentials("acme", ROOT, {label: 1})
+    assert len({each.fingerprint(label) for each in (ours, rotated, theirs)}) == 3
     labels = [value for name, value in vars(Label).items() if name.isupper()]
     assert len({ours.fingerprint(value) for value in labels}) == len(labels)
+
+
+def test_derived_values_never_change_but_by_their_own_number() -> None:
+    plain, rotated = (
+        Credentials("acme", ROOT, numbers) for numbers in ({}, {Label.DATABASE_MLFLOW: 1, "other": 0})
+    )
+    first, second = "hvAfVRVBClCZCMiB6zcPgz3uF8lMAExS", "_7WuMrNMeJJ-2DcHb7rG1Wo5ajyOHVh1"
+
+    assert clear(lambda: [plain.password(Label.DATABASE_MLFLOW)]) == [first]
+    assert clear(lambda: [rotated.password(Label.DATABASE_MLFLOW)]) == [second]
+    assert clear(lambda: rotated.earlier_passwords(Label.DATABASE_MLFLOW)) == [first]
+    assert plain.earlier_passwords(Label.DATABASE_MLFLOW) == []
+    assert plain.fingerprint(Label.DATABASE_MLFLOW) == "5dcb0396408e"
+    assert rotated.fingerprint(Label.DATABASE_MLFLOW) == "09abc1343d8e"
+    keys = clear(lambda: [credentials.key(Label.OIDC_COOKIE) for credentials in (plain, rotated)])
+    assert keys == ["ZNgvzdu7F4-h8SHLWaYM4qhETkrY9ihdZEwOiPoJ530="] * 2
+    assert rotated.rotations == {Label.DATABASE_MLFLOW: 1}
 
 
 @pytest.mark.parametrize(

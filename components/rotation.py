@@ -1,0 +1,125 @@
+"""What of a platform can be rotated: the names that users say, and the credentials that each one means.
+
+Not here, and never to be: what stored data is encrypted with (`credentials.FIXED`), as another value would
+make that data unreadable; and what the user brings, which Ziggurat did not make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from blueprints.model import Blueprint
+from blueprints.model.access import Auth, BasicAuth, OidcAuth
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
+from components.auth import accounts, client_secret_name
+from components.credentials import Label
+from components.tracking import ADMIN_SECRET
+
+ACCOUNT = "account:"
+"""What the name of an account's password begins with; the rest is the user."""
+
+
+@dataclass(frozen=True)
+class Rotatable:
+    """One thing that can be rotated."""
+
+    name: str
+    labels: tuple[str, ...]
+    """The credentials that are changed, all at once."""
+    meaning: str
+    restarts: str
+    """What runs anew for it."""
+    notice: str = ""
+    """What its users notice; empty for nothing."""
+
+
+_DATABASE = (
+    Rotatable(
+        "database",
+        (Label.DATABASE_MLFLOW,),
+        "the password of MLflow's role in PostgreSQL",
+        "mlflow, one pod after the other; the Jobs that set the password and upgrade the schemas",
+        "until new pods of mlflow are ready, the old ones cannot open more connections to the database",
+    ),
+    Rotatable(
+        "database-owner",
+        (Label.DATABASE_OWNER,),
+        "the password of PostgreSQL's superuser",
+        "no server; the Job that sets the password",
+    ),
+)
+_BUCKET = (
+    Rotatable(
+        "bucket",
+        (Label.BUCKET_MLFLOW,),
+        "the key with which MLflow reads and writes artifacts",
+        "seaweedfs, then mlflow, one pod after the other",
+        "for about a minute artifacts are answered 500, which MLflow's clients try again",
+    ),
+    Rotatable(
+        "bucket-provisioner",
+        (Label.BUCKET_PROVISIONER,),
+        "the key with which the bucket is made",
+        "seaweedfs; the Job that makes the bucket",
+        "while seaweedfs restarts, artifacts are answered 500, which MLflow's clients try again",
+    ),
+)
+
+
+def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
+    """Everything that can be rotated on a blueprint's platform."""
+    return (
+        *(_DATABASE if isinstance(blueprint.database, EmbeddedDatabase) else ()),
+        *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *_access(blueprint.auth),
+        *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
+    )
+
+
+def _access(auth: Auth) -> tuple[Rotatable, ...]:
+    """Sessions of browsers, and the administrator."""
+    if not isinstance(auth, BasicAuth | OidcAuth):
+        return ()
+    proxied = isinstance(auth, OidcAuth)
+    return (
+        Rotatable(
+            "sessions",
+            (Label.MLFLOW_FLASK, *((Label.OIDC_COOKIE,) if proxied else ())),
+            "what browsers' sessions are signed with",
+            f"mlflow{' and oauth2-proxy' if proxied else ''}, one pod after the other",
+            "whoever is logged in with a browser logs in again",
+        ),
+        Rotatable(
+            "admin",
+            (Label.account(auth.admin),),
+            f"the password of the administrator, {auth.admin}",
+            "no server; the Jobs that upgrade the schemas and make accounts",
+            f"who uses it reads it again from the Secret {ADMIN_SECRET}",
+        ),
+    )
+
+
+def _account(user: str, teams: Iterable[str]) -> Rotatable:
+    return Rotatable(
+        ACCOUNT + user,
+        (Label.account(user),),
+        f"the password of {user} in {', '.join(teams)}",
+        "no server; the Job that makes accounts",
+        "the old password is refused after half a minute; pods and notebooks take the new one from the "
+        f"team's Secret {client_secret_name(user)} when they start anew",
+    )
+
+
+def brought(blueprint: Blueprint) -> dict[str, str | None]:
+    """{name: Secret}: what cannot be rotated because the user brings it. None: there is no Secret, the pods
+    have an identity of their own."""
+    found: dict[str, str | None] = {}
+    if isinstance(blueprint.database, ExternalDatabase):
+        found["database"] = blueprint.database.secret.secret_name
+    artifacts = blueprint.artifacts
+    if not isinstance(artifacts, EmbeddedArtifacts):
+        found["bucket"] = artifacts.secret.secret_name if artifacts.secret else None
+    if isinstance(blueprint.auth, OidcAuth):
+        found["oidc-client"] = blueprint.auth.client_secret.secret_name
+    return found
