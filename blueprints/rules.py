@@ -178,6 +178,28 @@ def store_identity(blueprint: Blueprint) -> Iterator[Finding]:
         )
 
 
+def backup_store(blueprint: Blueprint) -> Iterator[Finding]:
+    """A backup can read the artifacts, and has somewhere to go that is not where they are."""
+    backup, artifacts = blueprint.backup, blueprint.artifacts
+    if backup is None:
+        return
+    if isinstance(artifacts, GcsArtifacts | AzureArtifacts):
+        yield Finding(
+            ("backup",),
+            "cannot copy these artifacts",
+            artifacts.mode,
+            "backups read artifacts by S3 (`artifacts.mode`: embedded or s3)",
+            "take it away; use your cloud's own versioning and backup for bucket and database",
+        )
+    elif backup.destination is None and not isinstance(artifacts, EmbeddedArtifacts):
+        yield Finding(
+            ("backup", "destination"),
+            "is missing",
+            rule="only the embedded store has a second bucket of its own",
+            remedy="name a bucket and the Secret with its keys",
+        )
+
+
 RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     platform_name,
     team_names,
@@ -186,6 +208,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     tracking_resources,
     oidc,
     store_identity,
+    backup_store,
 )
 """What makes a blueprint invalid."""
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from blueprints.model.backup import Backup
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from components.credentials import Credentials, Label
 from components.manifests import configuration, workloads
@@ -17,18 +18,25 @@ from components.objects import component_token, register
 from components.scripts import script
 from components.versions import MLFLOW, SEAWEEDFS, ImageSource
 
+SERVER = "seaweedfs"
+"""The name of the embedded store's Service."""
 PORT = 8333
 CLAIM = "seaweedfs-data"
 """The volume claim with the artifacts in it."""
 PREFIX = "mlflow"
 """Where in the bucket MLflow's artifacts lie."""
 _USER = 1000
-_REGION = "us-east-1"  # SeaweedFS takes any; S3 clients want one
+REGION = "us-east-1"
+"""What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
-_KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
-_MLFLOW_KEYS = "seaweedfs-mlflow"
-_PROVISIONER_KEYS = "seaweedfs-provisioner"
+KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
+"""The keys of a Secret with the credentials of an S3 store, and the variables that S3 clients read them from."""
+BACKUP_BUCKET = "backups"
+"""The embedded store's second bucket; there if backups go into it."""
+BACKUP_KEYS = "seaweedfs-backup"
+"""The Secret with the embedded store's credentials for backups."""
+_SECRETS = {"mlflow": "seaweedfs-mlflow", "provisioner": "seaweedfs-provisioner", "backup": BACKUP_KEYS}
 
 Artifacts = EmbeddedArtifacts | S3Artifacts | GcsArtifacts | AzureArtifacts
 
@@ -71,7 +79,7 @@ def s3(artifacts: S3Artifacts) -> Store:
     egress: list[tuple[str | None, int]] = [(host, port)]
     annotations: dict[str, str] = {}
     if artifacts.secret:
-        env += workloads.from_secret(artifacts.secret.secret_name, _KEYS)
+        env += workloads.from_secret(artifacts.secret.secret_name, KEYS)
     elif artifacts.role_arn:
         annotations["eks.amazonaws.com/role-arn"] = artifacts.role_arn
         egress.append((None, 443))  # the token service
@@ -144,6 +152,8 @@ class ArtifactBucketArgs:
     artifacts: Artifacts
     images: ImageSource
     credentials: Credentials = field(repr=False)
+    backup: Backup | None = None
+    """What reads the artifacts, too, and may need a bucket of its own here."""
     after: tuple[pulumi.Resource, ...] = ()
     """What comes first: the namespace and its policies."""
 
@@ -168,14 +178,13 @@ class ArtifactBucket(pulumi.ComponentResource):
 
     def _embedded(self, name: str, args: ArtifactBucketArgs, artifacts: EmbeddedArtifacts) -> Store:
         app, credentials = args.app, args.credentials
-        secrets = {
-            "provisioner": credentials.password(Label.BUCKET_PROVISIONER),
-            "mlflow": credentials.password(Label.BUCKET_MLFLOW),
-        }
-        fingerprints = [
-            credentials.fingerprint(label) for label in (Label.BUCKET_PROVISIONER, Label.BUCKET_MLFLOW)
-        ]
-        config = pulumi.Output.json_dumps(identities(artifacts.bucket, secrets))
+        labels = {"provisioner": Label.BUCKET_PROVISIONER, "mlflow": Label.BUCKET_MLFLOW}
+        if args.backup:
+            labels["backup"] = Label.BUCKET_BACKUP
+        secrets = {user: credentials.password(label) for user, label in labels.items()}
+        fingerprints = [credentials.fingerprint(label) for label in labels.values()]
+        buckets = _buckets(artifacts.bucket, args.backup)
+        config = pulumi.Output.json_dumps(identities(buckets, secrets))
         before = [
             register(self, manifest, depends_on=args.after)
             for manifest in (
@@ -183,7 +192,8 @@ class ArtifactBucket(pulumi.ComponentResource):
                 configuration.secret(app, {"s3.json": config}),
                 *(
                     configuration.secret(app, _keys(user, secrets[user]), secret_name)
-                    for user, secret_name in (("mlflow", _MLFLOW_KEYS), ("provisioner", _PROVISIONER_KEYS))
+                    for user, secret_name in _SECRETS.items()
+                    if user in secrets
                 ),
                 workloads.disruption_budget(app),
             )
@@ -194,7 +204,7 @@ class ArtifactBucket(pulumi.ComponentResource):
             depends_on=args.after,
             holds_data=True,
         )
-        config_hash = digest(identities(artifacts.bucket, dict.fromkeys(secrets, "")), fingerprints)
+        config_hash = digest(identities(buckets, dict.fromkeys(secrets, "")), fingerprints)
         server = register(
             self,
             workloads.stateful_set(app, server_pod(app, args.images, config_hash)),
@@ -202,9 +212,10 @@ class ArtifactBucket(pulumi.ComponentResource):
         )
         # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
         service = register(self, workloads.service(app, {"s3": PORT}), depends_on=args.after)
-        endpoint = f"http://{app.name}:{PORT}"
-        bucket = self._bucket(name, args, artifacts.bucket, endpoint, (server, service))
-        env = workloads.plain(_s3_settings(_REGION, endpoint)) + workloads.from_secret(_MLFLOW_KEYS, _KEYS)
+        bucket = self._bucket(name, args, buckets, (server, service))
+        env = workloads.plain(_s3_settings(REGION, endpoint())) + workloads.from_secret(
+            _SECRETS["mlflow"], KEYS
+        )
         return Store(
             f"s3://{artifacts.bucket}/{PREFIX}",
             tuple(env),
@@ -216,8 +227,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         self,
         name: str,
         args: ArtifactBucketArgs,
-        bucket: str,
-        endpoint: str,
+        buckets: Sequence[str],
         ready: Sequence[pulumi.Resource],
     ) -> pulumi.Resource:
         job = args.job
@@ -227,7 +237,7 @@ class ArtifactBucket(pulumi.ComponentResource):
             for manifest in (configuration.service_account(job), configuration.config_map(job, scripts))
         ]
         config_hash = digest(scripts, args.credentials.fingerprint(Label.BUCKET_PROVISIONER))
-        template = bucket_pod(job, args.images, bucket, endpoint, config_hash)
+        template = bucket_pod(job, args.images, buckets, config_hash)
         manifest = workloads.job(job, digest(template), template)
         return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, *ready])
 
@@ -236,14 +246,27 @@ def _keys(user: str, secret: pulumi.Output[str]) -> dict[str, object]:
     return {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": secret}
 
 
-def identities(bucket: str, secrets: Mapping[str, object]) -> Manifest:
-    """SeaweedFS's users and what each may do: MLflow below its own prefix, the provisioner the bucket alone.
+def endpoint() -> str:
+    """The embedded store's URL inside the platform's namespace."""
+    return f"http://{SERVER}:{PORT}"
 
-    With any identity in it, nobody gets in without one.
+
+def _buckets(bucket: str, backup: Backup | None) -> tuple[str, ...]:
+    return (bucket, BACKUP_BUCKET) if backup and backup.destination is None else (bucket,)
+
+
+def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifest:
+    """SeaweedFS's users and what each may do: MLflow below its own prefix, the provisioner the buckets alone.
+
+    The first bucket is that of the artifacts. With any identity in it, nobody gets in without one.
     """
+    artifacts = f"{buckets[0]}/{PREFIX}/*"
     actions = {
-        "provisioner": [f"Admin:{bucket}"],
-        "mlflow": [f"{action}:{bucket}/{PREFIX}/*" for action in ("Read", "Write", "List", "Tagging")],
+        "provisioner": [f"Admin:{bucket}" for bucket in buckets],
+        "mlflow": [f"{action}:{artifacts}" for action in ("Read", "Write", "List", "Tagging")],
+        "backup": [
+            f"{action}:{where}" for where in (artifacts, *buckets[1:]) for action in ("Read", "Write", "List")
+        ],
     }
     return {
         "identities": [
@@ -253,6 +276,7 @@ def identities(bucket: str, secrets: Mapping[str, object]) -> Manifest:
                 "actions": granted,
             }
             for user, granted in actions.items()
+            if user in secrets
         ]
     }
 
@@ -306,19 +330,19 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
     )
 
 
-def bucket_pod(app: App, images: ImageSource, bucket: str, endpoint: str, config_hash: str) -> Manifest:
-    """Makes the bucket where it is missing, with the S3 client that is in MLflow's image."""
+def bucket_pod(app: App, images: ImageSource, buckets: Sequence[str], config_hash: str) -> Manifest:
+    """Makes the buckets where they are missing, with the S3 client that is in MLflow's image."""
     volumes = [
         workloads.config_files("scripts", app.name, "/opt/ziggurat"),
         workloads.scratch("tmp", "/tmp", "16Mi"),  # noqa: S108  # a mount inside a container
     ]
-    settings = _s3_settings(_REGION, endpoint)
+    settings = _s3_settings(REGION, endpoint())
     main = workloads.container(
         "bucket",
         images.reference(MLFLOW),
         resources=_JOB_RESOURCES,
-        command=["python", "/opt/ziggurat/bucket.py", bucket],
-        env=workloads.plain(settings) + workloads.from_secret(_PROVISIONER_KEYS, _KEYS),
+        command=["python", "/opt/ziggurat/bucket.py", *buckets],
+        env=workloads.plain(settings) + workloads.from_secret(_SECRETS["provisioner"], KEYS),
         volumes=volumes,
     )
     return workloads.pod_template(

@@ -26,6 +26,8 @@ class Label:
     DATABASE_MLFLOW = "postgresql/mlflow"
     BUCKET_PROVISIONER = "seaweedfs/provisioner"
     BUCKET_MLFLOW = "seaweedfs/mlflow"
+    BUCKET_BACKUP = "seaweedfs/backup"
+    BACKUP_REPOSITORY = "backup/repository"
     MLFLOW_FLASK = "mlflow/flask-secret-key"
     MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
     MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"

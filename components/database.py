@@ -1,5 +1,6 @@
 """The registry database: PostgreSQL that Ziggurat runs, or one that the user brings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
@@ -50,6 +51,8 @@ class Connection:
 
     uri: str
     """SQLAlchemy's URI without user and password: libpq reads both from PGUSER and PGPASSWORD."""
+    address: Mapping[str, str]
+    """libpq's variables for host, port and database: for PostgreSQL's own programs, which take no URI."""
     env: tuple[Manifest, ...]
     fingerprint: str
     """Changes with the credential where Ziggurat derives it."""
@@ -67,6 +70,10 @@ def connection_uri(host: str, port: int, database: str) -> str:
     return f"postgresql+psycopg2://{host}:{port}/{database}?{urlencode(_LIVELINESS)}"
 
 
+def _address(host: str, port: int, database: str) -> dict[str, str]:
+    return {"PGHOST": host, "PGPORT": str(port), "PGDATABASE": database}
+
+
 def external(database: ExternalDatabase) -> Connection:
     """How pods reach a database that the user brings."""
     secret = database.secret.secret_name
@@ -78,6 +85,7 @@ def external(database: ExternalDatabase) -> Connection:
         volumes = (workloads.secret_files("postgresql-ca", secret, _CA, {"ca.crt": "ca.crt"}),)
     return Connection(
         connection_uri(database.host, database.port, database.database),
+        _address(database.host, database.port, database.database),
         (*env, *workloads.plain(settings)),
         fingerprint="brought",
         volumes=volumes,
@@ -143,6 +151,7 @@ class RegistryDatabase(pulumi.ComponentResource):
         password = workloads.from_secret(app.name, {"PGPASSWORD": "mlflow"})
         return Connection(
             connection_uri(app.name, PORT, DATABASE),
+            _address(app.name, PORT, DATABASE),
             (*user, *password),
             fingerprint=credentials.fingerprint(Label.DATABASE_MLFLOW),
             ready=(server, service, *self._passwords(name, args, (server, service))),

@@ -6,11 +6,12 @@ import pulumi
 
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase, S3Artifacts
 from blueprints.names import system_namespace
-from components import artifacts, auth, database, tracking, versions
+from components import artifacts, auth, backup, database, tracking, versions
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
+from components.backup import PlatformBackup, PlatformBackupArgs
 from components.credentials import Credentials
 from components.database import RegistryDatabase, RegistryDatabaseArgs
 from components.manifests.metadata import App
@@ -35,6 +36,7 @@ class Apps:
     upgrade: App
     accounts: App
     proxy: App
+    backup: App
 
     @staticmethod
     def of(platform: str) -> "Apps":
@@ -47,12 +49,13 @@ class Apps:
             platform=app("platform", "namespace"),
             postgresql=app("postgresql", "database"),
             passwords=app("postgresql-passwords", "database"),
-            seaweedfs=app("seaweedfs", "artifacts"),
+            seaweedfs=app(artifacts.SERVER, "artifacts"),
             bucket=app("seaweedfs-bucket", "artifacts"),
             mlflow=app("mlflow", "tracking"),
             upgrade=app("mlflow-upgrade", "tracking"),
             accounts=app("mlflow-accounts", "auth"),
             proxy=app("oauth2-proxy", "auth"),
+            backup=app("backup", "backup"),
         )
 
 
@@ -66,12 +69,13 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         Edge(apps.accounts, apps.mlflow, tracking.PORT),
         *_database_edges(blueprint, apps, sets_passwords=sets_passwords),
         *_artifact_edges(blueprint, apps),
+        *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
     )
 
 
 def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -> list[Edge]:
-    clients = (apps.upgrade, apps.mlflow)
+    clients = (apps.upgrade, apps.mlflow, *_backup(blueprint, apps))
     chosen = blueprint.database
     if isinstance(chosen, ExternalDatabase):
         return [Edge(client, Outside(chosen.host), chosen.port) for client in clients]
@@ -80,10 +84,16 @@ def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -
 
 
 def _artifact_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    clients = (apps.mlflow, *_backup(blueprint, apps))
     chosen = blueprint.artifacts
     if isinstance(chosen, EmbeddedArtifacts):
-        return [Edge(client, apps.seaweedfs, artifacts.PORT) for client in (apps.bucket, apps.mlflow)]
-    return [Edge(apps.mlflow, Outside(host), port) for host, port in artifacts.brought(chosen).egress]
+        return [Edge(client, apps.seaweedfs, artifacts.PORT) for client in (apps.bucket, *clients)]
+    ways = artifacts.brought(chosen).egress
+    return [Edge(client, Outside(host), port) for client in clients for host, port in ways]
+
+
+def _backup(blueprint: Blueprint, apps: Apps) -> tuple[App, ...]:
+    return (apps.backup,) if blueprint.backup else ()
 
 
 def _access_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
@@ -146,7 +156,13 @@ class MLPlatform(pulumi.ComponentResource):
         bucket = ArtifactBucket(
             f"{name}-artifacts",
             ArtifactBucketArgs(
-                apps.seaweedfs, apps.bucket, blueprint.artifacts, images, credentials, after=system.ready
+                apps.seaweedfs,
+                apps.bucket,
+                blueprint.artifacts,
+                images,
+                credentials,
+                backup=blueprint.backup,
+                after=system.ready,
             ),
             child,
         )
@@ -183,6 +199,21 @@ class MLPlatform(pulumi.ComponentResource):
             ),
             child,
         )
+        if blueprint.backup:
+            PlatformBackup(
+                f"{name}-backup",
+                PlatformBackupArgs(
+                    apps.backup,
+                    blueprint.backup,
+                    registry.connection,
+                    _source(blueprint),
+                    bucket.store,
+                    images,
+                    credentials,
+                    after=system.ready,
+                ),
+                child,
+            )
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -200,9 +231,11 @@ def images(blueprint: Blueprint) -> list[str]:
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     used = {
         versions.MLFLOW: True,
-        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase),
+        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
+        versions.RESTIC: bool(blueprint.backup),
+        versions.RCLONE: bool(blueprint.backup),
     }
     return sorted(source.reference(image) for image, is_used in used.items() if is_used)
 
@@ -212,6 +245,13 @@ def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:
         return blueprint.database
     # The rules of blueprints refuse the others until they are built.
     raise ValueError(f"database mode {blueprint.database.mode!r} is not provisioned by this version")
+
+
+def _source(blueprint: Blueprint) -> EmbeddedArtifacts | S3Artifacts:
+    if isinstance(blueprint.artifacts, EmbeddedArtifacts | S3Artifacts):
+        return blueprint.artifacts
+    # The rules of blueprints refuse a backup of the others.
+    raise ValueError(f"artifacts of mode {blueprint.artifacts.mode!r} are not backed up")
 
 
 def _authorization(blueprint: Blueprint) -> Authorization:

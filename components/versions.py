@@ -24,7 +24,7 @@ OAUTH2_PROXY = Image("quay.io", "oauth2-proxy/oauth2-proxy", "v7.15.3")
 RESTIC = Image("docker.io", "restic/restic", "0.18.1")
 RCLONE = Image("docker.io", "rclone/rclone", "1.76.0")
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY)
+ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE)
 """What a mirror has to hold."""
 
 

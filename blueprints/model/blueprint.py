@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprints.model.access import Auth, BasicAuth
+from blueprints.model.backup import Backup
 from blueprints.model.base import IMMUTABLE, Part
 from blueprints.model.later import (
     Admission,
-    Backup,
     Gateway,
     GpuPool,
     Monitoring,
@@ -102,9 +102,9 @@ class Blueprint(Part):
     """Who gets in, and how; left out, MLflow's own accounts."""
     images: Images = Field(default_factory=Images)
     """Where container images come from."""
-
     backup: Backup | None = None
     """Regular backups of the database and the artifacts; left out, none."""
+
     gateway: Gateway | None = None
     """The gateway in front of every host name; left out, none."""
     monitoring: Monitoring | None = None

@@ -12,15 +12,6 @@ from blueprints.model.base import Part
 from blueprints.model.scalars import Cron, HostName, Label, ObjectName, Storage, text
 
 
-class Backup(Part):
-    """Regular backups of the database and the artifacts."""
-
-    schedule: Cron = "0 2 * * *"
-    """When, as five cron fields in UTC."""
-    keep: int = Field(default=14, ge=1)
-    """How many backups are kept."""
-
-
 class Tls(Part):
     """Certificates of the host names."""
 

@@ -61,6 +61,17 @@ def claimed(name: str, claim: str, path: str) -> Volume:
     return Volume(name, {"persistentVolumeClaim": {"claimName": claim}}, path)
 
 
+def ephemeral(
+    name: str, path: str, size: str, labels: Mapping[str, str], storage_class: str | None
+) -> Volume:
+    """A volume of its own for each pod, deleted with it: for more than a node's disk should be asked for."""
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    if storage_class:
+        spec["storageClassName"] = storage_class
+    template = {"metadata": {"labels": dict(labels)}, "spec": spec}
+    return Volume(name, {"ephemeral": {"volumeClaimTemplate": template}}, path)
+
+
 def plain(values: Mapping[str, str]) -> list[Manifest]:
     """Environment variables with plain values."""
     return [{"name": name, "value": value} for name, value in values.items()]
@@ -140,13 +151,16 @@ def pod_template(
     labels: Mapping[str, str] | None = None,
     spread: bool = False,
     once: bool = False,
+    first: Sequence[Manifest] = (),
 ) -> Manifest:
     """A pod of one container that runs as `user` (also its group), without a token of the Kubernetes API.
 
-    `once` is for Jobs: it fails instead of being restarted, so the logs of each try stay.
+    `once` is for Jobs: it fails instead of being restarted, so the logs of each try stay. Containers that
+    come `first` run one after another before it.
     """
     optional: dict[str, Any] = {
         "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
+        "initContainers": list(first),
         "volumes": [{"name": volume.name, **volume.source} for volume in volumes],
         "topologySpreadConstraints": _spread(app) if spread else [],
     }
@@ -243,6 +257,28 @@ def job(app: App, config_hash: str, template: Manifest) -> Manifest:
         "kind": "Job",
         "metadata": app.metadata(f"{app.name}-{config_hash}"),
         "spec": {"backoffLimit": 6, "template": template},
+    }
+
+
+def cron_job(app: App, name: str, schedule: str, template: Manifest, *, suspended: bool = False) -> Manifest:
+    """Runs on a schedule, in UTC, one at a time. One that is `suspended` is a template for Jobs made by hand."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": app.metadata(name),
+        "spec": {
+            "schedule": schedule,
+            "timeZone": "Etc/UTC",
+            "suspend": suspended,
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 3600,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {
+                "metadata": {"labels": app.labels},
+                "spec": {"backoffLimit": 2, "template": template},
+            },
+        },
     }
 
 

@@ -1,6 +1,6 @@
 # pyright: basic, reportMissingImports=false
 # Runs in MLflow's image.
-"""Makes a bucket where it is missing. Usage: bucket.py NAME
+"""Makes buckets where they are missing. Usage: bucket.py NAME...
 
 The endpoint is in MLFLOW_S3_ENDPOINT_URL, the keys are in AWS's variables.
 """
@@ -14,8 +14,13 @@ from botocore.exceptions import ClientError
 OURS = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 
 
-def main(bucket):
+def main(*buckets):
     store = boto3.client("s3", endpoint_url=os.environ["MLFLOW_S3_ENDPOINT_URL"])
+    for bucket in buckets:
+        ensure(store, bucket)
+
+
+def ensure(store, bucket):
     try:
         store.create_bucket(Bucket=bucket)
     except ClientError as error:

@@ -1,0 +1,60 @@
+#!/bin/sh
+# Works on the repository of backups. Runs in restic's image. Usage: repository.sh save|list|verify|fetch
+#
+# The repository is RESTIC_REPOSITORY, its password RESTIC_PASSWORD, the keys of its bucket are in AWS's variables.
+# PLATFORM names whose backups are meant; KEEP how many are kept; TAG what kind `save` makes; SNAPSHOT which one
+# `fetch` takes (`latest` or an id). Files are below /scratch. Exit codes are restic's; 65: no such backup.
+set -eu
+
+wait_for_lock="--retry-lock=5m"
+
+# `cat config` ends with 10 where there is no repository yet; anything else, a wrong password for one, is an error.
+require_repository() {
+    restic cat config >/dev/null || return $?
+}
+
+save() {
+    code=0
+    require_repository 2>/tmp/why || code=$?
+    if [ "$code" -eq 10 ]; then
+        restic init
+    elif [ "$code" -ne 0 ]; then
+        cat /tmp/why >&2
+        exit "$code"
+    fi
+    mkdir -p /scratch/artifacts
+    restic backup "$wait_for_lock" --host "$PLATFORM" --tag "$TAG" /scratch/database.dump /scratch/artifacts
+    restic forget "$wait_for_lock" --host "$PLATFORM" --group-by host --keep-last "$KEEP" --prune
+}
+
+list() {
+    code=0
+    restic snapshots --json --host "$PLATFORM" 2>/tmp/why || code=$?
+    if [ "$code" -eq 10 ]; then
+        echo "[]"
+    elif [ "$code" -ne 0 ]; then
+        cat /tmp/why >&2
+        exit "$code"
+    fi
+}
+
+# Reads and checks every byte.
+verify() {
+    restic check "$wait_for_lock" --read-data
+}
+
+# restic compares what it reads with its checksum, and --verify what it wrote, so what is damaged ends here.
+fetch() {
+    found=$(restic snapshots --json --host "$PLATFORM" "$SNAPSHOT")
+    if [ "$found" = "[]" ] || [ "$found" = "null" ]; then
+        echo "the repository has no backup $SNAPSHOT of the platform $PLATFORM" >&2
+        exit 65
+    fi
+    restic restore "$SNAPSHOT" --host "$PLATFORM" --target / --verify
+    [ -f /scratch/database.dump ] && [ -d /scratch/artifacts ] || {
+        echo "the backup $SNAPSHOT is not one of a platform: it lacks the database or the artifacts" >&2
+        exit 65
+    }
+}
+
+"$1"
