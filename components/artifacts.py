@@ -31,7 +31,7 @@ REGION = "us-east-1"
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
-"""The keys of a Secret with the credentials of an S3 store, and the variables that S3 clients read them from."""
+"""The keys of a Secret for an S3 store, and the variables that S3 clients read them from."""
 BACKUP_BUCKET = "backups"
 """The embedded store's second bucket; there if backups go into it."""
 BACKUP_KEYS = "seaweedfs-backup"

@@ -261,7 +261,7 @@ def job(app: App, config_hash: str, template: Manifest) -> Manifest:
 
 
 def cron_job(app: App, name: str, schedule: str, template: Manifest, *, suspended: bool = False) -> Manifest:
-    """Runs on a schedule, in UTC, one at a time. One that is `suspended` is a template for Jobs made by hand."""
+    """Runs on a schedule, in UTC, one at a time; one that is `suspended` is a template for Jobs."""
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
