@@ -154,7 +154,8 @@ def _store_env(args: PlatformBackupArgs) -> list[Manifest]:
 
 
 def _remote(args: PlatformBackupArgs) -> str:
-    return f"store:{args.store.uri.removeprefix('s3://')}"
+    """With a slash at its end: else rclone asks whether it is a file, for which it has no right."""
+    return f"store:{args.store.uri.removeprefix('s3://')}/"
 
 
 @dataclass(frozen=True)

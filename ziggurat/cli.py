@@ -38,6 +38,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "outputs": "Print what a platform tells its users.",
         "connect": "Print what a data scientist needs to use a platform.",
         "rotate": "Give a running platform new passwords and keys.",
+        "backup": "Make, list and verify backups.",
+        "restore": "Put a backup back.",
         "destroy": "Take a platform down; data is kept unless it is named.",
     },
     "Work on this machine": {

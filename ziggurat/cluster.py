@@ -1,6 +1,6 @@
 """Reading a cluster: is it there, is it the one we mean, may we do what we are going to, how are its objects.
 
-Only reads (and access reviews, which change nothing). Everything goes to exactly the kubeconfig and
+Only backups make and delete objects by this (their Jobs). Everything goes to exactly the kubeconfig and
 context that the caller names; the ambient ones are never used. Requests are small and their time limits
 short, so that a command says soon that a cluster does not answer.
 """
@@ -70,9 +70,39 @@ class Cluster:
 
     def request(self, method: str, path: str, body: Object | None = None) -> Object:
         """One request; `Refused` for an error of the API server, ClusterError if it does not answer."""
+        return _parsed(self._send(method, path, body))
+
+    def text(self, path: str) -> str:
+        """What is no JSON, such as a pod's log; errors as of `objects`."""
+        try:
+            return self._send("GET", path).decode(errors="replace")
+        except Refused as refused:
+            raise self._as_error(refused) from refused
+
+    def create(self, made: Object) -> None:
+        """Makes an object; errors as of `objects`."""
+        path = _collection(made["apiVersion"], made["kind"], made["metadata"]["namespace"])
+        try:
+            self.request("POST", path, made)
+        except Refused as refused:
+            raise self._as_error(refused) from refused
+
+    def delete(self, api_version: str, kind: str, namespace: str, name: str) -> None:
+        """Deletes an object and then what belongs to it; none being there is fine."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        try:
+            self.request("DELETE", f"{_collection(api_version, kind, namespace)}/{name}", options)
+        except Refused as refused:
+            if refused.status != 404:
+                raise self._as_error(refused) from refused
+
+    def _send(self, method: str, path: str, body: Object | None = None) -> bytes:
         import urllib3
 
-        headers = {"Accept": "application/json", "Content-Type": "application/json"} | self._credentials()
+        headers = {
+            "Accept": "application/json, */*",
+            "Content-Type": "application/json",
+        } | self._credentials()
         try:
             response = self._pool.request(
                 method,
@@ -94,10 +124,10 @@ class Cluster:
                 where=f"{self.server} ({self._where})",
                 remedy="log in to the cluster again, then run the same command again",
             )
-        answer = _parsed(response.data)
         if response.status >= 400:
+            answer = _parsed(response.data)
             raise Refused(response.status, str(answer.get("message") or response.reason or response.status))
-        return answer
+        return bytes(response.data)
 
     def websocket(self, path: str, protocol: str, seconds: float) -> Any:
         """An open WebSocket (of websocket-client) to a path of the API server; errors as of `request`.

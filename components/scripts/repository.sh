@@ -9,13 +9,9 @@ set -eu
 wait_for_lock="--retry-lock=5m"
 
 # `cat config` ends with 10 where there is no repository yet; anything else, a wrong password for one, is an error.
-require_repository() {
-    restic cat config >/dev/null || return $?
-}
-
 save() {
     code=0
-    require_repository 2>/tmp/why || code=$?
+    restic cat config >/dev/null 2>/tmp/why || code=$?
     if [ "$code" -eq 10 ]; then
         restic init
     elif [ "$code" -ne 0 ]; then
@@ -24,6 +20,8 @@ save() {
     fi
     mkdir -p /scratch/artifacts
     restic backup "$wait_for_lock" --host "$PLATFORM" --tag "$TAG" /scratch/database.dump /scratch/artifacts
+    # What is restored next must not be forgotten for the sake of what it replaces.
+    [ "$TAG" != before-restore ] || return 0
     restic forget "$wait_for_lock" --host "$PLATFORM" --group-by host --keep-last "$KEEP" --prune
 }
 
@@ -46,7 +44,8 @@ verify() {
 # restic compares what it reads with its checksum, and --verify what it wrote, so what is damaged ends here.
 fetch() {
     found=$(restic snapshots --json --host "$PLATFORM" "$SNAPSHOT")
-    if [ "$found" = "[]" ] || [ "$found" = "null" ]; then
+    # restic looks at the host for `latest` alone.
+    if ! printf '%s' "$found" | grep -qF "\"hostname\":\"$PLATFORM\""; then
         echo "the repository has no backup $SNAPSHOT of the platform $PLATFORM" >&2
         exit 65
     fi

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ziggurat.commands.options import blueprint_argument, json_option, print_json
-from ziggurat.commands.platform import open_platform, stack_options
-from ziggurat.errors import ClusterError, ZigguratError
+from ziggurat.commands.platform import open_platform, require_containers, serving, stack_options
 from ziggurat.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -72,35 +71,12 @@ def command(
 def check_run(run: Run, *, team: str | None = None, seconds: float = DEFAULT_SECONDS, quiet: bool) -> Report:
     """Checks an opened platform. Raises ClusterError where nothing serves, ZigguratError before its `up`."""
     from ziggurat.check import Report, check_platform
-    from ziggurat.engine.preflight import connect, require_same_cluster
     from ziggurat.progress import Progress
 
     require_containers(run)
-    outputs = run.engine.outputs()
-    if not outputs.get("teams"):
-        raise ZigguratError(
-            f"the platform {run.target.platform} is not provisioned",
-            where=f"stack {run.target.stack}",
-            remedy=f"ziggurat up {run.target.arguments()}",
-        )
-    cluster, cluster_id = connect(run.engine)
-    require_same_cluster(run.engine, cluster, cluster_id)
+    cluster, outputs = serving(run)
     quotas = frozenset(item.namespace for item in run.engine.state.objects if item.kind == "ResourceQuota")
     results = check_platform(
         cluster, outputs, quotas=quotas, team=team, seconds=seconds, progress=Progress(quiet=quiet)
     )
     return Report(run.target, run.phase, results)
-
-
-def require_containers(run: Run) -> None:
-    """ClusterError on a sandbox whose pods are simulated: no server runs there that could be checked."""
-    from ziggurat import sandbox
-    from ziggurat.settings import Settings
-
-    if run.target.sandbox and sandbox.status(Settings.from_environment()).simulated:
-        raise ClusterError(
-            "nothing serves in the sandbox: its pods are simulated, so there is nothing to check",
-            where=run.target.description,
-            remedy="ziggurat status says how its objects are; to check a platform, provision it on a cluster "
-            "that runs containers",
-        )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ziggurat.errors import ZigguratError
+from ziggurat.errors import ClusterError, ZigguratError
 from ziggurat.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from ziggurat.cluster import Cluster
     from ziggurat.engine.runs import Run
 
 _Command = Callable[..., Any]
@@ -65,6 +66,50 @@ def open_platform(
         stand_in=stand_in,
         runs_engine=runs_engine,
     )
+
+
+def open_serving(
+    blueprint: Path, *, stack: str | None, sandbox: bool, stand_in: bool, quiet: bool, purpose: str
+) -> tuple[Cluster, Mapping[str, Any]]:
+    """The cluster of a provisioned platform whose containers really run, and the stack's outputs.
+
+    `purpose` says what cannot be done where they do not, in the sandbox.
+    """
+    run = open_platform(
+        blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=quiet, runs_engine=False
+    )
+    require_containers(run, purpose)
+    return serving(run)
+
+
+def serving(run: Run) -> tuple[Cluster, Mapping[str, Any]]:
+    """The cluster of a provisioned platform, and the stack's outputs; ZigguratError before its `up`."""
+    from ziggurat.engine.preflight import connect, require_same_cluster
+
+    outputs = run.engine.outputs()
+    if not outputs.get("teams"):
+        raise ZigguratError(
+            f"the platform {run.target.platform} is not provisioned",
+            where=f"stack {run.target.stack}",
+            remedy=f"ziggurat up {run.target.arguments()}",
+        )
+    cluster, cluster_id = connect(run.engine)
+    require_same_cluster(run.engine, cluster, cluster_id)
+    return cluster, outputs
+
+
+def require_containers(run: Run, purpose: str = "there is nothing to check") -> None:
+    """ClusterError on a sandbox whose pods are simulated: no server runs there."""
+    from ziggurat import sandbox
+    from ziggurat.settings import Settings
+
+    if run.target.sandbox and sandbox.status(Settings.from_environment()).simulated:
+        raise ClusterError(
+            f"nothing serves in the sandbox: its pods are simulated, so {purpose}",
+            where=run.target.description,
+            remedy="ziggurat status says how its objects are; provision the platform on a cluster that runs "
+            "containers",
+        )
 
 
 def require_answerable(*, yes: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ziggurat.commands.options import blueprint_argument, json_option, print_json
-from ziggurat.commands.platform import open_platform, stack_options
+from ziggurat.commands.platform import open_platform, require_containers, stack_options
 from ziggurat.exit_codes import ExitCode
 
 
@@ -39,7 +39,7 @@ def command(
     as_json: bool,
 ) -> ExitCode:
     """Say how a platform is: what should be there, what is, what is not ready and why."""
-    from ziggurat.commands.check import check_run, require_containers
+    from ziggurat.commands.check import check_run
     from ziggurat.engine.health import examine
     from ziggurat.engine.preflight import connect, require_same_cluster
 

@@ -1,0 +1,114 @@
+"""Putting a backup back: into the platform that made it, or into another."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ziggurat.backup import jobs
+from ziggurat.backup.repository import Backups
+from ziggurat.cluster import Object
+from ziggurat.errors import ZigguratError
+
+UPGRADE, ACCOUNTS, SERVER = "mlflow-upgrade", "mlflow-accounts", "mlflow"
+_READY_SECONDS = 300.0
+
+
+def restore(backups: Backups, snapshot: str, *, source: str | None, password: str | None) -> None:
+    """Overwrites the platform's database by that of the backup, and the artifacts that the backup has.
+
+    Everything is fetched and compared with its checksum before anything is overwritten. Artifacts that are
+    newer than the backup stay. Then the database is brought to the server's schemas, the server restarted,
+    and the accounts given the passwords of this platform. `source` is the platform whose backup it is, where
+    that is another one, and `password` its repository's. ZigguratError says which step failed.
+    """
+    job = jobs.from_cron_job(backups.template("restore"), "run")
+    with _foreign(backups, job, source, password) as values:
+        backups.run(jobs.set_environment(job, {"SNAPSHOT": snapshot, **values}), "restoring")
+    _again(backups, UPGRADE, "bringing the database to the server's schemas")
+    _restart(backups)
+    _again(backups, ACCOUNTS, "setting the accounts of this platform")
+
+
+@contextmanager
+def _foreign(
+    backups: Backups, job: Object, source: str | None, password: str | None
+) -> Generator[Mapping[str, Any]]:
+    """The variables by which another platform's repository is read; its password is in a Secret meanwhile."""
+    values: dict[str, Any] = {}
+    if source:
+        own = _variable(job, "RESTIC_REPOSITORY")
+        values = {"PLATFORM": source, "RESTIC_REPOSITORY": f"{own.rpartition('/')[0]}/{source}"}
+    if password is None:
+        yield values
+        return
+    name = f"restore-password-{secrets.token_hex(3)}"
+    secret: Object = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": backups.namespace,
+            "labels": dict(job["metadata"]["labels"]),
+        },
+        "type": "Opaque",
+        "data": {"password": base64.b64encode(password.encode()).decode()},
+    }
+    backups.cluster.create(secret)
+    try:
+        yield {**values, "RESTIC_PASSWORD": {"secretKeyRef": {"name": name, "key": "password"}}}
+    finally:
+        backups.cluster.delete("v1", "Secret", backups.namespace, name)
+
+
+def _variable(job: Object, name: str) -> str:
+    containers = job["spec"]["template"]["spec"]["initContainers"]
+    return next(
+        str(each["value"]) for container in containers for each in container["env"] if each["name"] == name
+    )
+
+
+def _again(backups: Backups, app: str, title: str) -> None:
+    """Runs once more what a Job of the platform did."""
+    selector = f"app.kubernetes.io/name={app}"
+    found = backups.cluster.objects("batch/v1", "Job", backups.namespace, selector)
+    if not found:
+        raise ZigguratError(
+            f"there is no Job of {app} to be run again",
+            where=backups.namespace,
+            remedy="the data is restored; ziggurat up --refresh makes the Job, which does the rest",
+        )
+    latest = max(found, key=lambda each: str(each["metadata"]["creationTimestamp"]))
+    backups.run(jobs.again(latest, "restored"), title)
+
+
+def _restart(backups: Backups) -> None:
+    """New pods of the server: the old ones remember what was in the database before."""
+    cluster, namespace = backups.cluster, backups.namespace
+    selector = f"app.kubernetes.io/name={SERVER}"
+    old = {pod["metadata"]["name"] for pod in cluster.objects("v1", "Pod", namespace, selector)}
+    with backups.progress.step("restarting the server"):
+        for name in old:
+            cluster.delete("v1", "Pod", namespace, name)
+        deadline = time.monotonic() + _READY_SECONDS
+        while not _ready(cluster.objects("v1", "Pod", namespace, selector), old):
+            if time.monotonic() > deadline:
+                raise ZigguratError(
+                    f"the server is not ready after {_READY_SECONDS:.0f} s",
+                    where=namespace,
+                    remedy="the data is restored; ziggurat status says what the server lacks",
+                )
+            time.sleep(1)
+
+
+def _ready(pods: list[Object], old: set[str]) -> bool:
+    new = [pod for pod in pods if pod["metadata"]["name"] not in old]
+    conditions = [
+        {each["type"]: each["status"] for each in pod.get("status", {}).get("conditions") or ()}
+        for pod in new
+    ]
+    return bool(new) and all(each.get("Ready") == "True" for each in conditions)
