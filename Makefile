@@ -75,8 +75,8 @@ $(MLFLOW)/.ready:
 	@$(MLFLOW)/bin/python -m pip install --progress-bar off --disable-pip-version-check "mlflow[auth]==3.17.2" psycopg2-binary
 	@touch $@
 
-test-mlflow: $(READY) $(MLFLOW)/.ready  ## accounts, single sign-on and checks against a real MLflow server
-	ZIGGURAT_TEST_MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/bin/python $(BIN)/pytest -q tests/unit/accounts tests/unit/check
+test-mlflow: $(READY) $(MLFLOW)/.ready  ## accounts, single sign-on, checks and rotation against a real MLflow server, and PostgreSQL
+	ZIGGURAT_TEST_MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/bin/python $(BIN)/pytest -q tests/unit/accounts tests/unit/check tests/unit/database
 
 generated: $(READY)  ## write what is generated from the blueprint's model: JSON Schema, reference page
 	$(BIN)/python -m blueprints.schema

@@ -86,7 +86,7 @@ class BlockedError(ZigguratError):
 
 
 class SecretsError(ZigguratError):
-    """The passphrase or the root secret is wrong or missing."""
+    """The passphrase, the root secret or a rotation number is wrong or missing."""
 
     exit_code = ExitCode.SECRETS
 

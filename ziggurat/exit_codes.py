@@ -28,6 +28,6 @@ class ExitCode(IntEnum):
     BLOCKED = 8
     """The change would harm data or is not allowed; nothing was changed."""
     SECRETS = 9
-    """The passphrase or the root secret is wrong or missing; nothing was changed."""
+    """The passphrase, the root secret or a rotation number is wrong or missing; nothing was changed."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C or SIGTERM; the next `up` takes it on from there."""

@@ -1,4 +1,4 @@
-# pyright: basic, reportMissingImports=false
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false
 # Runs in MLflow's image.
 """Gives the database's roles the passwords that they should have. Usage: passwords.py FILE
 
