@@ -23,6 +23,7 @@ teams:
   vision:
     quota: {{cpu: 8, memory: 32Gi}}
   pricing: {{}}
+backup: {{scratch: 5Gi}}
 """
 
 

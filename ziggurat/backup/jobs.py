@@ -6,7 +6,6 @@ import copy
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -26,15 +25,12 @@ _CONTROLLER = (
 """Labels that the cluster gives to the pods of one Job."""
 
 
-@dataclass(frozen=True)
 class Failure(Exception):  # noqa: N818 - callers turn it into an error that says what it means for the user
-    """A Job that failed."""
+    """A Job that failed: in which container, with which exit code, and the last lines of its log."""
 
-    job: str
-    container: str
-    exit_code: int | None
-    log: str
-    """The last lines."""
+    def __init__(self, job: str, container: str = "", exit_code: int | None = None, log: str = "") -> None:
+        super().__init__(job)
+        self.job, self.container, self.exit_code, self.log = job, container, exit_code, log
 
 
 def from_cron_job(cron_job: Object, suffix: str) -> Object:
@@ -163,7 +159,7 @@ def _failure(cluster: Cluster, namespace: str, name: str, pods: Sequence[Object]
         if ended.get("exitCode"):
             log = _log(cluster, namespace, pods, status["name"], lines=8)
             return Failure(f"{namespace}/{name}", status["name"], ended["exitCode"], log.strip())
-    return Failure(f"{namespace}/{name}", "", None, "")
+    return Failure(f"{namespace}/{name}")
 
 
 def _log(cluster: Cluster, namespace: str, pods: Sequence[Object], container: str, lines: int = 0) -> str:
