@@ -39,7 +39,7 @@ class Label:
         return f"mlflow/account/{user}"
 
 
-FIXED = frozenset({Label.MLFLOW_KEK, Label.MLFLOW_WEBHOOKS})
+FIXED = frozenset({Label.MLFLOW_KEK, Label.MLFLOW_WEBHOOKS, Label.BACKUP_REPOSITORY})
 """What stored data is encrypted with: another value would make that data unreadable."""
 
 

@@ -66,12 +66,21 @@ _BUCKET = (
     ),
 )
 
+_BACKUP = Rotatable(
+    "bucket-backup",
+    (Label.BUCKET_BACKUP,),
+    "the key with which backups read artifacts and reach their bucket",
+    "seaweedfs",
+    "while seaweedfs restarts, artifacts are answered 500, which MLflow's clients try again",
+)
+
 
 def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
     """Everything that can be rotated on a blueprint's platform."""
     return (
         *(_DATABASE if isinstance(blueprint.database, EmbeddedDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *_access(blueprint.auth),
         *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
     )

@@ -102,7 +102,12 @@ def amounts(found):
 
 
 def _versions(found):
-    return [files for team in found.values() for each in team["models"].values() for files in each["versions"].values()]
+    return [
+        files
+        for team in found.values()
+        for each in team["models"].values()
+        for files in each["versions"].values()
+    ]
 
 
 def timed(action):

@@ -149,7 +149,7 @@ def test_rotating_everything_leaves_what_stored_data_is_encrypted_with(loaded_te
 
 
 def test_everything_that_the_components_derive_can_be_rotated_but_what_is_fixed(loaded_text):
-    loaded = loaded_text(OIDC)
+    loaded = loaded_text(OIDC + "backup: {}\n")
     rotated = {label for item in rotatables(loaded.blueprint) for label in item.labels}
     labels = {value for name, value in vars(Label).items() if name.isupper()}
     accounts = {Label.account(user) for user in ("admin", "ada", "bob")}

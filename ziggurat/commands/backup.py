@@ -30,6 +30,12 @@ timeout_option = click.option(
 
 @click.group(
     epilog="""\b
+Examples:
+  ziggurat backup now                     of the platform of ./blueprint.yaml
+  ziggurat backup list acme.yaml --json
+  ziggurat backup verify --timeout 7200
+
+\b
 Backups are made on the blueprint's schedule (`backup: {schedule: ..., keep: ...}`); these verbs
 run the same Jobs now. docs/operations.md says what a backup holds and how to bring one back.
 See also: ziggurat restore"""

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from ziggurat.engine.rotation import Rotated
     from ziggurat.engine.runs import Run
 
-_NAMES = ("database", "database-owner", "bucket", "bucket-provisioner", "sessions", "admin", "account:")
+_NAMES = (
+    "database",
+    "database-owner",
+    "bucket",
+    "bucket-provisioner",
+    "bucket-backup",
+    "sessions",
+    "admin",
+    "account:",
+)
 """What may be named, for the shell's completion: components/rotation.py has the table."""
 
 _FILES = (".yaml", ".yml")

@@ -8,6 +8,8 @@ from pathlib import Path
 import mlflow
 from mlflow import MlflowClient
 
+_ADDED_BY_CLIENT = "registered_model_meta"
+
 
 def of_run(client, run):
     history = {
@@ -28,7 +30,7 @@ def digests(folder):
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(Path(folder).rglob("*"))
-        if file.is_file()
+        if file.is_file() and file.name != _ADDED_BY_CLIENT
     }
 
 

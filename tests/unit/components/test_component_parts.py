@@ -113,7 +113,8 @@ def test_the_same_data_has_the_same_digest_whatever_its_order() -> None:
 
 def test_mlflow_may_only_work_below_its_prefix_and_nobody_is_anonymous() -> None:
     granted = {
-        user["name"]: user for user in identities("lake", {"mlflow": "m", "provisioner": "p"})["identities"]
+        user["name"]: user
+        for user in identities(("lake",), {"mlflow": "m", "provisioner": "p"})["identities"]
     }
 
     assert all(action.endswith(":lake/mlflow/*") for action in granted["mlflow"]["actions"])
