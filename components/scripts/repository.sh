@@ -43,13 +43,17 @@ verify() {
 
 # restic compares what it reads with its checksum, and --verify what it wrote, so what is damaged ends here.
 fetch() {
-    found=$(restic snapshots --json --host "$PLATFORM" "$SNAPSHOT")
-    # restic looks at the host for `latest` alone.
+    # The latest is not what a restore saved of the state that it replaced. An id may be that, too: with an id, restic
+    # looks at neither tags nor host.
+    kinds="--tag scheduled --tag manual"
+    # shellcheck disable=SC2086  # two options
+    found=$(restic snapshots --json --host "$PLATFORM" $kinds "$SNAPSHOT")
     if ! printf '%s' "$found" | grep -qF "\"hostname\":\"$PLATFORM\""; then
         echo "the repository has no backup $SNAPSHOT of the platform $PLATFORM" >&2
         exit 65
     fi
-    restic restore "$SNAPSHOT" --host "$PLATFORM" --target / --verify
+    # shellcheck disable=SC2086
+    restic restore "$SNAPSHOT" --host "$PLATFORM" $kinds --target / --verify
     [ -f /scratch/database.dump ] && [ -d /scratch/artifacts ] || {
         echo "the backup $SNAPSHOT is not one of a platform: it lacks the database or the artifacts" >&2
         exit 65

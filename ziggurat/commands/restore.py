@@ -84,11 +84,12 @@ def _require_name(platform: str, confirmed: str | None) -> None:
 
 
 def _choose(found: tuple[Any, ...], snapshot: str) -> str:
-    """The id of the backup: `latest` is named now, before another one is made."""
+    """The id of the backup: `latest` is named now, before another one is made, and is none of those."""
     if not found:
         raise ZigguratError("there is no backup yet", remedy="ziggurat backup now makes one")
     if snapshot == "latest":
-        return str(found[-1].id)
+        made = [each.id for each in found if each.kind != "before-restore"]
+        return str(made[-1] if made else found[-1].id)
     if snapshot not in [each.id for each in found]:
         raise ZigguratError(
             f"there is no backup {snapshot}", remedy=f"there are: {', '.join(each.id for each in found)}"
