@@ -1,89 +1,156 @@
-"""Each pod is killed, twice in a row, while a client writes: what was acknowledged is there afterwards."""
+"""Things go wrong while a client writes five times a second: what was acknowledged is there afterwards."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
+import random
 import time
-from pathlib import Path
 
 import pytest
+from onenode import cluster, faults
+from onenode.writing import writing
+
+from ziggurat.exit_codes import ExitCode
+from ziggurat.progress import silent
 
 TABLE = "Faults while a client writes five times a second"
-CLIENT = Path(__file__).parent / "client"
-_ENOUGH = 8
-"""Writes acknowledged between two faults."""
+_KILLS = 20
+_SEED = 20
+_AWAY = 60
+"""Seconds."""
 
 
-class Writer:
-    """The client, and what it noted."""
-
-    def __init__(self, python, env, folder):
-        self.python, self.env = python, {**env, "PATH": os.environ["PATH"], "HOME": str(folder)}
-        self.notes, self.stop = folder / "notes", folder / "stop"
-        self.folder = folder
-
-    def run(self, script, *arguments):
-        command = [str(self.python), str(CLIENT / script), *map(str, arguments)]
-        log = (self.folder / f"{script}.log").open("w")
-        return subprocess.Popen(
-            command, env=self.env, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-
-    def acknowledged(self) -> int:
-        return self.notes.read_text().count('"acknowledged"') if self.notes.exists() else 0
-
-    def wait(self, more: int, seconds: float = 240) -> None:
-        wanted, deadline = self.acknowledged() + more, time.monotonic() + seconds
-        while self.acknowledged() < wanted:
-            assert time.monotonic() < deadline, self.notes.read_text()[-600:]
-            time.sleep(0.2)
+@pytest.fixture
+def fault(platform, uri, python, table, tmp_path):
+    """Writes while the body of `with fault(NAME)` runs."""
+    return lambda name: writing(platform, python, tmp_path, name, table)
 
 
-def kill(platform, app):
-    """Has the kubelet kill the pod after a second, and waits until its successor is ready.
+@pytest.fixture
+def as_was(platform):
+    """Puts the blueprint back and applies it, whatever became of the test."""
+    before = platform.blueprint.read_text()
+    yield before
+    platform.blueprint.write_text(before)
+    platform.ziggurat(*platform.up_words, "--refresh", "--take-over")
 
-    Not by `--force`: that starts the successor while the predecessor may still write to the same volume, of
-    which Kubernetes warns for stateful sets.
-    """
-    selector = f"app.kubernetes.io/name={app},app.kubernetes.io/instance={platform.name}"
-    where = ("-n", platform.name, "-l", selector)
-    platform.kubectl("delete", "pod", *where, "--grace-period=1")
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        pods = [
-            each
-            for each in platform.objects("pod", platform.name)
-            if each["metadata"]["labels"].get("app.kubernetes.io/name") == app
-            and "deletionTimestamp" not in each["metadata"]
-        ]
-        conditions = [each for pod in pods for each in pod["status"].get("conditions", [])]
-        if any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
-            return
-        time.sleep(0.3)
-    raise AssertionError(f"{app} did not come back")
+
+def assert_no_change(platform):
+    shown = platform.ziggurat("preview", str(platform.blueprint), "--stand-in", "--refresh")
+    assert "no change" in shown.stdout, shown.stdout
+
+
+def with_quota(blueprint, number):
+    """The blueprint with a change that a run makes and no pod notices."""
+    return blueprint.replace("pricing: {}", f"pricing: {{quota: {{cpu: {number}}}}}")
 
 
 @pytest.mark.parametrize("app", ["mlflow", "postgresql", "seaweedfs"])
-def test_a_killed_pod_loses_nothing(platform, uri, python, table, tmp_path, app):
-    writer = Writer(python, platform.connect("vision"), tmp_path)
-    process = writer.run("writer.py", f"faults-{app}-{time.time_ns()}", writer.notes, writer.stop)
-    try:
-        writer.wait(_ENOUGH)
+def test_a_killed_pod_loses_nothing(platform, fault, app):
+    with fault(f"{app}: killed twice"):
         for _ in range(2):
-            kill(platform, app)
-        writer.wait(3 * _ENOUGH)
-    finally:
-        writer.stop.touch()
-        process.wait(60)
-    out, _ = writer.run("verifier.py", writer.notes).communicate(timeout=300)
-    found = json.loads(out.splitlines()[-1])
-    table.add(
-        fault=f"{app}: killed twice",
-        acknowledged=found["acknowledged"],
-        lost=len(found["lost"]),
-        refused_and_tried_again=found["failed"],
-        longest_downtime=f"{found['down']} s",
+            faults.kill(platform, app)
+
+
+def test_the_node_s_services_restarted(platform, node, fault):
+    with fault("all of the node's services restarted"):
+        cluster.restart(node, silent())
+    for app in ("mlflow", "postgresql", "seaweedfs"):
+        faults.wait_ready(platform, app)
+
+
+def test_a_full_disk_of_the_database(platform, fault):
+    """It refuses what it cannot store, and goes on when there is space."""
+    with (
+        faults.small_disk(platform, "postgresql", "postgresql-data", "400m") as folder,
+        fault("database's disk full for 30 s") as writer,
+    ):
+        ballast = faults.fill(folder)
+        try:
+            writer.wait("failed", 1)
+            time.sleep(30)
+        finally:
+            ballast.unlink()
+
+
+def test_the_bucket_away_for_a_minute(platform, fault):
+    with fault(f"bucket away for {_AWAY} s") as writer:
+        with faults.away(platform, "seaweedfs"):
+            time.sleep(_AWAY)
+        assert writer.count("failed")
+
+
+def test_a_run_killed_at_random_points(platform, fault, as_was):
+    """Each run has a change to make, is killed with all that it started, and is run again."""
+    chance, points = random.Random(_SEED), []  # noqa: S311  # points in time, nothing secret
+    platform.blueprint.write_text(with_quota(as_was, 8 + _KILLS))
+    start = time.monotonic()
+    platform.up()
+    whole = time.monotonic() - start
+    with fault(f"`up` killed at {_KILLS} points, and run again"):
+        for number in range(_KILLS):
+            platform.blueprint.write_text(with_quota(as_was, 9 + number))
+            run = platform.start(*platform.up_words)
+            points.append(round(chance.uniform(0, whole), 1))
+            time.sleep(points[-1])
+            faults.kill_whole(run)
+            platform.up()
+            assert quota(platform) == str(9 + number)
+    print(f"killed after {points} s of {whole:.1f} s")
+    assert_no_change(platform)
+
+
+def quota(platform):
+    found = platform.objects("resourcequota", f"{platform.name}-pricing")
+    return next(each["spec"]["hard"]["requests.cpu"] for each in found)
+
+
+def test_two_runs_at_once(platform, fault, as_was):
+    """One of them is told that the other is at work, and changes nothing."""
+    with fault("two `up` at once"):
+        platform.blueprint.write_text(with_quota(as_was, 40))
+        runs = [platform.start(*platform.up_words) for _ in range(2)]
+        said = [run.communicate()[1] for run in runs]
+    codes = sorted(run.returncode for run in runs)
+    assert codes == [ExitCode.OK, ExitCode.LOCKED], said
+    assert quota(platform) == "40"
+    assert_no_change(platform)
+
+
+def test_credentials_rotated(platform, fault):
+    """All but the passwords of people: those are theirs to enter."""
+    names = (
+        "database",
+        "database-owner",
+        "bucket",
+        "bucket-provisioner",
+        "bucket-backup",
+        "sessions",
+        "admin",
     )
-    assert found["lost"] == []
+    with fault("every credential of the platform rotated"):
+        platform.ziggurat("rotate", str(platform.blueprint), *names, "--yes", "--stand-in")
+    assert_no_change(platform)
+
+
+def test_a_schema_upgrade_that_fails(platform, fault):
+    """The server that runs keeps serving, the message says what failed, and the next run completes it."""
+    read = psql(platform, "SELECT version_num FROM alembic_version")
+    with fault("schema upgrade Job fails, then succeeds"):
+        psql(platform, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        try:
+            failed = platform.ziggurat(
+                "rotate", str(platform.blueprint), "admin", "--yes", "--stand-in", check=False
+            )
+            assert failed.returncode == ExitCode.FAILED, failed.stderr
+            assert "mlflow-upgrade" in failed.stderr
+            assert "ffffffffffff" in failed.stderr  # the Job's own last words
+            assert faults.ready(platform, "mlflow")
+        finally:
+            psql(platform, f"UPDATE alembic_version SET version_num = '{read}'")  # noqa: S608  # its own value
+        platform.up()
+    assert_no_change(platform)
+
+
+def psql(platform, sql):
+    where = ("exec", "-n", platform.name, "postgresql-0", "--", "psql", "-U", "postgres", "-d", "mlflow")
+    return platform.kubectl(*where, "-tAc", sql).strip().splitlines()[0]

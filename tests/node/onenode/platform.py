@@ -53,6 +53,14 @@ class Platform:
 
     def ziggurat(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs the command as a user does, with a backend and a Pulumi home of this platform's own."""
+        process = self.start(*arguments)
+        out, err = process.communicate()
+        if check and process.returncode != 0:
+            raise AssertionError(f"ziggurat {' '.join(arguments)}: exit {process.returncode}\n{err}")
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts the command and does not wait for its end."""
         home = {
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
             "PULUMI_BACKEND_URL": (self.folder / "backend").as_uri(),
@@ -60,17 +68,15 @@ class Platform:
             "ZIGGURAT_STATE_DIR": str(self.folder / "state"),
             "ZIGGURAT_CACHE_DIR": str(self.cache),
         }
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "ziggurat", *arguments],
             cwd=self.folder,
             env={"ZIGGURAT_DOWNLOADS": "off", **os.environ, **home},
             text=True,
-            capture_output=True,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        if check and done.returncode != 0:
-            raise AssertionError(f"ziggurat {' '.join(arguments)}: exit {done.returncode}\n{done.stderr}")
-        return done
 
     def write(self, blueprint: str) -> None:
         """Writes the project that `ziggurat` runs, as a user would keep it."""
@@ -80,9 +86,14 @@ class Platform:
         (self.folder / "__main__.py").write_text(_PROGRAM)
         self.blueprint.write_text(blueprint)
 
+    @property
+    def up_words(self) -> tuple[str, ...]:
+        """What provisions the blueprint. The stand-in needs its flag: the blueprint names a cluster."""
+        return ("up", str(self.blueprint), "--yes", "--stand-in")
+
     def up(self) -> subprocess.CompletedProcess[str]:
-        """Provisions the blueprint. The stand-in needs its flag: the blueprint names a cluster."""
-        return self.ziggurat("up", str(self.blueprint), "--yes", "--stand-in")
+        """Provisions the blueprint."""
+        return self.ziggurat(*self.up_words)
 
     def connect(self, team: str) -> dict[str, str]:
         """What `ziggurat connect` tells a member of the team to export, evaluated by a shell."""
