@@ -104,7 +104,7 @@ def down(layout: Layout, progress: Progress, *, delete: bool = False) -> None:
 
 
 def restart(layout: Layout, progress: Progress) -> None:
-    """Ends every program of the node and starts it again. Containers run on: their shims are not ours to end."""
+    """Ends every program of the node and starts it again; containers run on, below their shims."""
     for name in (*_BEFORE_CONTAINERS, "containerd", "kube-apiserver", "etcd"):
         processes.end(layout.root, name)
     _start(layout, images.ensure(layout, progress), progress)

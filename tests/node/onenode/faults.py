@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,14 +104,20 @@ def fill(folder: Path) -> Path:
 
 def kill_whole(process: subprocess.Popen[str]) -> None:
     """SIGKILL for a process and everything that it started, all at once: as a machine that loses power."""
-    family = _family(process.pid)
-    for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first, so that none can react to another's end
-        for pid in family:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+    stopped: set[int] = set()
+    while found := set(_family(process.pid)) - stopped:  # stopped first: none reacts, none starts another
+        _signal(found, signal.SIGSTOP)
+        stopped |= found
+    _signal(stopped, signal.SIGKILL)
     process.communicate()
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
 
 
 def _family(root: int) -> list[int]:
