@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from blueprints.model.teams import Quota
 from components.manifests.metadata import App, Manifest
@@ -10,9 +11,9 @@ from components.manifests.metadata import App, Manifest
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
-def namespace(app: App) -> Manifest:
-    """A namespace, called `app.namespace`, that admits only `restricted` pods."""
-    levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+def namespace(app: App, level: Literal["restricted", "privileged"] = "restricted") -> Manifest:
+    """A namespace, called `app.namespace`, that admits pods of this Pod Security level."""
+    levels = {f"{_POD_SECURITY}/{mode}": level for mode in ("enforce", "audit", "warn")}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ziggurat.sandbox.model import GpuNodes
 
 if TYPE_CHECKING:
-    from blueprints.model.later import GpuPool
+    from blueprints.model.pools import GpuPool
 
 
 def gpu_nodes(pools: Mapping[str, GpuPool]) -> dict[str, GpuNodes]:
