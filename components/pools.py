@@ -110,9 +110,7 @@ def plugin_values(name: str, pool: GpuPool, images: ImageSource) -> dict[str, An
             "pullPolicy": "IfNotPresent",
         },
         "imagePullSecrets": _pull(images),
-        "nodeSelector": place["nodeSelector"],
-        # Not the chart's own, which asks for labels that only node feature discovery sets.
-        "affinity": {"nodeAffinity": None},
+        "affinity": _on(place["nodeSelector"]),
         "tolerations": place["tolerations"],
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
@@ -120,6 +118,13 @@ def plugin_values(name: str, pool: GpuPool, images: ImageSource) -> dict[str, An
         },
         **({"config": {"map": {_CONFIG: shared}, "default": _CONFIG}} if shared else {}),
     }
+
+
+def _on(selector: Mapping[str, str]) -> dict[str, Any]:
+    """The chart's affinity with other terms: its own ask for labels that only node feature discovery sets."""
+    wanted = [{"key": key, "operator": "In", "values": [value]} for key, value in selector.items()]
+    terms = {"nodeSelectorTerms": [{"matchExpressions": wanted}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
 def sharing(pool: GpuPool) -> str | None:

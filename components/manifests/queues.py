@@ -96,7 +96,7 @@ def _bytes(size: int) -> str:
 
 
 def flavor_name(platform: str, pool: str) -> str:
-    """The ResourceFlavor of a pool; it is an object of the whole cluster, so it carries the platform's name."""
+    """The ResourceFlavor of a pool, an object of the whole cluster."""
     return fit(f"{platform}-{pool}")
 
 
