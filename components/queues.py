@@ -11,6 +11,7 @@ from blueprints.model.queues import Queues
 from blueprints.model.teams import Team
 from blueprints.names import team_namespace
 from components.charts import release
+from components.manifests import namespaces
 from components.manifests import queues as manifests
 from components.manifests.metadata import TEAM, App, Manifest
 from components.manifests.network import NAMESPACE, Edge, Outside
@@ -20,6 +21,8 @@ from components.versions import KUEUE, ImageSource
 
 RELEASE = KUEUE.name
 """The release's name: with it the chart's objects are called `kueue-…`."""
+READER = "queue-reader"
+"""The Role by which members of a team see their queue."""
 WEBHOOK = 9443
 VISIBILITY = 8082
 """Kueue's own part of the Kubernetes API; one that does not answer keeps namespaces from being deleted."""
@@ -100,6 +103,14 @@ class PlatformQueues(pulumi.ComponentResource):
         register(
             self, manifests.local_queue(app, team, name), depends_on=[queue, args.namespaces[team], *first]
         )
+        if groups_of_team := args.teams[team].groups:
+            self._let_read(app, groups_of_team, args.namespaces[team])
+
+    def _let_read(self, app: App, groups: Sequence[str], namespace: pulumi.Resource) -> None:
+        """Lets members see their queue, and why their work waits in it."""
+        readable = namespaces.role(app, READER, manifests.GROUP, ["localqueues", "workloads"])
+        for manifest in (readable, namespaces.team_role_binding(app, groups, READER)):
+            register(self, manifest, depends_on=[namespace])
 
 
 def values(app: App, images: ImageSource) -> dict[str, Any]:

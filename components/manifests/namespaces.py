@@ -84,17 +84,27 @@ def team_role(app: App) -> Manifest:
     }
 
 
+def role(app: App, name: str, group: str, resources: list[str]) -> Manifest:
+    """Lets its holders read objects of one API group."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": app.metadata(name),
+        "rules": [_rule(group, resources, _READ)],
+    }
+
+
 def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
     return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 
-def team_role_binding(app: App, groups: Sequence[str]) -> Manifest:
-    """Gives the role to the groups of the team, as the API server's own authentication names them."""
+def team_role_binding(app: App, groups: Sequence[str], role: str = "member") -> Manifest:
+    """Gives a role to the groups of the team, as the API server's own authentication names them."""
     api_group = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{api_group}/v1",
         "kind": "RoleBinding",
-        "metadata": app.metadata("member"),
-        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": "member"},
+        "metadata": app.metadata(role),
+        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": role},
         "subjects": [{"apiGroup": api_group, "kind": "Group", "name": group} for group in groups],
     }

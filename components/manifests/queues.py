@@ -16,7 +16,8 @@ from blueprints.quantities import amount
 from components.manifests.metadata import App, Manifest
 from components.manifests.pools import GPU, placement
 
-API_VERSION = "kueue.x-k8s.io/v1beta2"
+GROUP = "kueue.x-k8s.io"
+API_VERSION = f"{GROUP}/v1beta2"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """The label by which work says in which queue it waits."""
 ANYWHERE = "cpu"

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ziggurat.engine.changes import as_mapping, mask
+from ziggurat.engine.changes import RELEASE, as_mapping, mask
 
 RECORD = "pulumi:index:Stash"
 """The type of the records in which the program keeps what it has applied."""
-
-RELEASE = "kubernetes:helm.sh/v3:Release"
-"""The type of a chart's release."""
 
 _STACK = "pulumi:pulumi:Stack"
 

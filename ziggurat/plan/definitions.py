@@ -81,6 +81,8 @@ def _strict(schema: dict[str, Any]) -> dict[str, Any]:
         return {"anyOf": [{"type": "integer"}, {"type": "string"}]}
     if schema.get("nullable") and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
+        if "enum" in made:
+            made["enum"] = [*made["enum"], None]
     if isinstance(schema.get("items"), dict):
         made["items"] = _strict(schema["items"])
     properties: dict[str, Any] = schema.get("properties") or {}
