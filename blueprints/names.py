@@ -12,6 +12,9 @@ import re
 MAX_LABEL = 63
 """The longest name of a namespace or a Service, and the longest label value (RFC 1123)."""
 
+GPU = "gpu"
+"""What a team cannot be called where the platform has a namespace for GPU software."""
+
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -31,6 +34,11 @@ def fit(name: str, limit: int = MAX_LABEL) -> str:
 def system_namespace(platform: str) -> str:
     """The namespace of what the platform itself runs: tracking server, database, bucket."""
     return platform
+
+
+def gpu_namespace(platform: str) -> str:
+    """The namespace of what makes GPUs known to Kubernetes: its pods need the host, so it is no other's."""
+    return f"{platform}-{GPU}"
 
 
 def team_namespace(platform: str, team: str) -> str:

@@ -54,8 +54,8 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=False),
-    Capability("queues", "Kueue queues", Phase.AUTOMATION, built=False),
-    Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=False),
+    Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
+    Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=False),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
@@ -93,7 +93,15 @@ MODES: tuple[Mode, ...] = (
 )
 """Modes that are not listed here are there from the first phase on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
+POOL_PROVIDERS: tuple[Mode, ...] = (
+    Mode("gpuPools", "karpenter", "GPU nodes made by Karpenter", Phase.ORCHESTRATION, built=False),
+    Mode("gpuPools", "gke", "GPU nodes made by GKE", Phase.ORCHESTRATION, built=False),
+    Mode("gpuPools", "eks", "GPU nodes made by EKS", Phase.ORCHESTRATION, built=False),
+    Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=False),
+)
+"""Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
+
+BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION})
 """The phases that this version of Ziggurat provisions whole."""
 
 _STARTER: dict[str, Any] = {

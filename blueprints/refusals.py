@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from blueprints.document import Document, child
-from blueprints.phases import BUILT_PHASES, CAPABILITIES, MODES, Capability, Mode, Phase
+from blueprints.phases import BUILT_PHASES, CAPABILITIES, MODES, POOL_PROVIDERS, Capability, Mode, Phase
 
 _PLACEHOLDER = re.compile(
     r"\b(CHANGE[-_ ]?ME|REPLACE[-_ ]?ME|TODO|FIXME|XXX)\b|<[A-Za-z][^<>]*>", re.IGNORECASE
@@ -54,10 +54,20 @@ def refuse_unbuilt(document: Document) -> dict[str, Any]:
     for mode in MODES:
         if child(document.data.get(mode.part), "mode") == mode.mode:
             _refuse(document, (mode.part, "mode"), mode, phase)
+    _refuse_providers(document, phase)
     unusable = {where[0] for where in document.refused if where[-1] == "mode" or len(where) == 1}
     return {
         key: value for key, value in document.data.items() if key not in unusable or key in ("phase", "name")
     }
+
+
+def _refuse_providers(document: Document, phase: Phase | None) -> None:
+    given = document.data.get("gpuPools")
+    pools = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    for name in pools:
+        for provider in POOL_PROVIDERS:
+            if child(child(pools, name), "provider") == provider.mode:
+                _refuse(document, ("gpuPools", name, "provider"), provider, phase)
 
 
 def _phase(document: Document) -> Phase | None:

@@ -1,14 +1,15 @@
 """The platform: every component of a blueprint, put together."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase, S3Artifacts
+from blueprints.model.teams import Team
 from blueprints.names import system_namespace
-from components import artifacts, auth, backup, database, tracking, versions
+from components import artifacts, auth, backup, database, pools, queues, tracking, versions
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
 from components.backup import PlatformBackup, PlatformBackupArgs
@@ -16,11 +17,14 @@ from components.credentials import Credentials
 from components.database import RegistryDatabase, RegistryDatabaseArgs
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.manifests.queues import bounds
 from components.namespaces import TeamNamespaces, TeamNamespacesArgs
 from components.objects import component_token
+from components.pools import GpuNodePools, GpuNodePoolsArgs
+from components.queues import PlatformQueues, PlatformQueuesArgs
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
-from components.versions import ImageSource
+from components.versions import Chart, ImageSource
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Apps:
     accounts: App
     proxy: App
     backup: App
+    kueue: App
 
     @staticmethod
     def of(platform: str) -> "Apps":
@@ -56,6 +61,7 @@ class Apps:
             accounts=app("mlflow-accounts", "auth"),
             proxy=app("oauth2-proxy", "auth"),
             backup=app("backup", "backup"),
+            kueue=replace(app("kueue", "queues"), release=queues.RELEASE),
         )
 
 
@@ -71,7 +77,12 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *_artifact_edges(blueprint, apps),
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
+        *(queues.edges(apps.kueue) if _runs_kueue(blueprint) else ()),
     )
+
+
+def _runs_kueue(blueprint: Blueprint) -> bool:
+    return blueprint.queues is not None and blueprint.queues.controller == "embedded"
 
 
 def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -> list[Edge]:
@@ -138,7 +149,7 @@ class MLPlatform(pulumi.ComponentResource):
         system = SystemNamespace(f"{name}-system", SystemNamespaceArgs(apps.platform, connections), child)
         teams = TeamNamespaces(
             f"{name}-teams",
-            TeamNamespacesArgs(blueprint.name, blueprint.teams, connections, images.pull_secret),
+            TeamNamespacesArgs(blueprint.name, _bounded(blueprint), connections, images.pull_secret),
             child,
         )
         registry = RegistryDatabase(
@@ -214,6 +225,26 @@ class MLPlatform(pulumi.ComponentResource):
                 ),
                 child,
             )
+        if blueprint.gpu_pools:
+            GpuNodePools(
+                f"{name}-gpu-pools",
+                GpuNodePoolsArgs(pools.app(blueprint.name), blueprint.gpu_pools, images),
+                child,
+            )
+        if blueprint.queues:
+            PlatformQueues(
+                f"{name}-queues",
+                PlatformQueuesArgs(
+                    apps.kueue,
+                    blueprint.queues,
+                    blueprint.teams,
+                    teams.namespaces,
+                    blueprint.gpu_pools,
+                    images,
+                    after=system.ready,
+                ),
+                child,
+            )
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -237,7 +268,21 @@ def images(blueprint: Blueprint) -> list[str]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
     }
-    return sorted(source.reference(image) for image, is_used in used.items() if is_used)
+    own = {image for image, is_used in used.items() if is_used}
+    return sorted(source.reference(image) for image in own.union(*(c.images for c in charts(blueprint))))
+
+
+def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
+    """Every chart that the platform is made with: what a mirror has to hold beside the images."""
+    kueue = (versions.KUEUE,) if _runs_kueue(blueprint) else ()
+    return (*kueue, *pools.charts(blueprint.gpu_pools))
+
+
+def _bounded(blueprint: Blueprint) -> dict[str, Team]:
+    """The teams, each with the quota of its namespace, which queues may raise."""
+    quotas = {name: team.quota for name, team in blueprint.teams.items()}
+    bounded = bounds(quotas, blueprint.queues, blueprint.gpu_pools)
+    return {name: team.model_copy(update={"quota": bounded[name]}) for name, team in blueprint.teams.items()}
 
 
 def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:

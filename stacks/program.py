@@ -24,7 +24,7 @@ from blueprints.names import system_namespace, team_namespace
 from components.auth import client_secret_name
 from components.credentials import Credentials, checked_rotations
 from components.manifests.metadata import Manifest
-from components.platform import MLPlatform, MLPlatformArgs, images
+from components.platform import MLPlatform, MLPlatformArgs, charts, images
 from components.provider import kubernetes_provider
 
 CLUSTER = "platform"
@@ -172,6 +172,7 @@ def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:
         "artifactsUri": platform.artifacts_uri,
         "teams": {team: _team(blueprint, team) for team in sorted(blueprint.teams)},
         "images": images(blueprint),
+        "charts": [f"{chart.name} {chart.version}" for chart in charts(blueprint)],
     }
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar, cast
 
-from standin import checkpoint, differ, metadata, ownership, paths, ready, render, replaces, waitfor
+from standin import checkpoint, differ, metadata, ownership, paths, ready, releases, render, replaces, waitfor
 from standin.awaiting import NotReadyError
 from standin.checkpoint import Checkpoint, object_id, text_at
 from standin.client import ApiError, Response, UnreachableError
 from standin.cluster import Cluster, Unreachable
-from standin.config import Options
+from standin.config import Options, unsupported
 from standin.discovery import NoSuchKindError, kind_of
 from standin.failures import CONFLICT, InitFailedError, OperationError, refused, title
 from standin.host import Host, Severity
@@ -82,6 +82,8 @@ class Operations:
     def check(self, urn: Urn, olds: Object, news: Object, seed: bytes, autonaming: Autonaming) -> Object:
         """The inputs in normal form, named and placed. Raises OperationError for what is not served."""
         refuse(urn)
+        if releases.is_release(urn):
+            return self._check_release(news)
         inputs = normalise(cast("Object", reveal(news)))
         old = cast("Object", reveal(olds))
         try:
@@ -121,6 +123,10 @@ class Operations:
 
     def diff(self, urn: Urn, olds: Object, news: Object, ignored: tuple[str, ...]) -> Difference:
         """What an update would change, and whether it must replace."""
+        if releases.is_release(urn):
+            found = releases.diff(cast("Object", reveal(olds)), cast("Object", reveal(news)))
+            replacing = tuple(change.shown for change in found if change.replace)
+            return Difference(found, replacing, bool(replacing))
         state = checkpoint.read(olds)
         new = normalise(cast("Object", reveal(news)))
         old = differ.prune(state.live, normalise(state.inputs))
@@ -165,6 +171,8 @@ class Operations:
 
     def create(self, urn: Urn, given: Object, *, preview: bool, timeout: float) -> tuple[str, Object]:
         """Makes the object and waits until it is ready: its identifier ("" in a preview) and state."""
+        if releases.is_release(urn):
+            return self._record(urn, given, preview=preview)
         inputs = cast("Object", reveal(given))
         if self.options.render_to and not (preview and holds(inputs, Unknown)):
             return self._render(urn, inputs, given, _manager(inputs, None))
@@ -235,6 +243,8 @@ class Operations:
         timeout: float,
     ) -> Object:
         """Changes the object in place and waits until it is ready: its state."""
+        if releases.is_release(urn):
+            return self._record(urn, given, preview=preview)[1]
         state = checkpoint.read(olds)
         inputs = normalise(cast("Object", reveal(given)))
         manager = _manager(inputs, state)
@@ -343,6 +353,9 @@ class Operations:
             return identifier, properties, given
         if isinstance(self.cluster, Unreachable):
             return self._read_nothing(urn, self.cluster, identifier, properties, given)
+        if releases.is_release(urn):
+            there = releases.Records(self.cluster).exists(releases.check(old))
+            return (identifier, properties, given) if there else ("", {}, {})
         adopting = "kind" not in old and "kind" not in state.live
         wanted = _wanted(urn, identifier, old, state)
         try:
@@ -405,6 +418,9 @@ class Operations:
                 )
                 return
             raise OperationError(f"{text}. {_IF_GONE}")
+        if releases.is_release(urn):
+            releases.Records(self.cluster).remove(cast("Object", reveal(properties)))
+            return
         namespace, name = checkpoint.split_id(identifier)
         target = metadata.with_metadata(state.live, name=name, namespace=namespace or None)
         try:
@@ -427,6 +443,25 @@ class Operations:
     def _waits_for_deletion(self, inputs: Object) -> bool:
         group, _, kind = kind_of(inputs)
         return not (metadata.is_on(inputs, metadata.SKIP_AWAIT) and (group, kind) in _DELETED_UNSEEN)
+
+    # --- releases ----------------------------------------------------------------------------------------
+
+    def _check_release(self, news: Object) -> Object:
+        if self.options.render_to:
+            raise OperationError(unsupported("rendering a Release"))
+        inputs = releases.check(cast("Object", reveal(news)))
+        if isinstance(self.cluster, Cluster):
+            releases.Records(self.cluster).announce(inputs)
+        return news
+
+    def _record(self, urn: Urn, given: Object, *, preview: bool) -> tuple[str, Object]:
+        inputs = cast("Object", reveal(given))
+        if preview:
+            return "", given
+        releases.Records(self._reached()).keep(inputs)
+        text = f"the chart {inputs['chart']} is recorded, not installed: the stand-in has no Helm"
+        self.host.once(Severity.INFO, text, urn.text)
+        return releases.identifier(inputs), releases.state(given)
 
     # --- common ------------------------------------------------------------------------------------------
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from standin.config import unsupported
 from standin.failures import OperationError
 from standin.normal import BUILT_IN_GROUPS
+
+RELEASE: Final = "kubernetes:helm.sh/v3:Release"
+"""A Helm release: it is recorded (standin/releases.py)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def refuse(urn: Urn) -> None:
     """Raises OperationError for types that are left to the official plugin."""
     module = urn.token.split(":")[1]
     group = module.rpartition("/")[0].removeprefix("core")
-    if module.startswith(("helm.sh/", "yaml", "kustomize")):
+    recorded = urn.token == RELEASE
+    if module.startswith(("helm.sh/", "yaml", "kustomize")) and not recorded:
         raise OperationError(unsupported(urn.token))
     if group in BUILT_IN_GROUPS and urn.kind.endswith("Patch"):
         raise OperationError(unsupported(f"{urn.token} (a Patch resource)"))

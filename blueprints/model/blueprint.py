@@ -10,16 +10,16 @@ from blueprints.model.base import IMMUTABLE, Part
 from blueprints.model.later import (
     Admission,
     Gateway,
-    GpuPool,
     Monitoring,
     Notebooks,
     Pipelines,
     Project,
-    Queues,
     Serving,
     Training,
     Tuning,
 )
+from blueprints.model.pools import GpuPool
+from blueprints.model.queues import Queues
 from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName, text
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
@@ -112,9 +112,9 @@ class Blueprint(Part):
     projects: dict[Label, Project] = Field(default_factory=dict[str, Project])
     """MLflow Projects that run on a schedule or on request, by name."""
     queues: Queues | None = None
-    """Kueue queues, one for each team; left out, none."""
+    """Kueue queues, one for each team; left out, none: what exceeds a team's quota is refused."""
     gpu_pools: dict[Label, GpuPool] = Field(default_factory=dict[str, GpuPool])
-    """Nodes with GPUs, by name of the pool."""
+    """Nodes with GPUs, by name of the pool; empty means that GPUs are not told apart."""
     pipelines: Pipelines | None = None
     """Kubeflow Pipelines; left out, none."""
     training: Training | None = None

@@ -4,7 +4,7 @@ Their names and shapes are settled, so that editors complete them and a misspelt
 refuse each one with the capability named (blueprints/phases.py says which are built).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -55,36 +55,6 @@ class Project(Part):
     """When, as five cron fields in UTC; left out, only on request."""
     gpu_pool: Label | None = None
     """The GPU pool it runs on; left out, CPU nodes."""
-
-
-class Queues(Part):
-    """Kueue queues, one for each team."""
-
-
-class Nodes(Part):
-    """How many nodes a pool has."""
-
-    min: int = Field(default=0, ge=0)
-    """The fewest."""
-    max: int = Field(ge=1)
-    """The most."""
-
-
-class GpuPool(Part):
-    """Nodes with GPUs."""
-
-    provider: Literal["existing", "karpenter", "gke", "eks", "aks"] = "existing"
-    """Who makes the nodes."""
-    accelerator: str | None = None
-    """The kind of GPU, such as `nvidia-a100-80gb`."""
-    gpus_per_node: int = Field(default=1, ge=1, le=16)
-    """GPUs in each node."""
-    node_selector: dict[str, str] = Field(default_factory=dict[str, str])
-    """Labels of existing nodes."""
-    nodes: Nodes | None = None
-    """How many nodes; left out, as many as there are."""
-    spot: bool = False
-    """Whether interruptible nodes are asked for."""
 
 
 class Pipelines(Part):

@@ -9,14 +9,17 @@ from blueprints.model.scalars import Cpu, GroupName, Memory, Storage, UserName
 
 
 class Quota(Part):
-    """The most that a team may ask for at once, over everything in its namespace."""
+    """The most that a team may ask for at once, over everything in its namespace.
+
+    With `queues`, CPU, memory, GPUs and pods are what its queue has; what waits there asks for nothing yet.
+    """
 
     cpu: Cpu = "8"
     """CPU requests, in cores."""
     memory: Memory = "32Gi"
     """Memory requests."""
     gpus: int = Field(default=0, ge=0)
-    """GPUs (`requests.nvidia.com/gpu`); 0 means none."""
+    """GPUs (`requests.nvidia.com/gpu`); 0 means none. With `queues`, so many of each of `gpuPools`."""
     storage: Storage = "100Gi"
     """The sum of all volume claims."""
     pods: int = Field(default=100, ge=1)

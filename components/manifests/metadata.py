@@ -30,11 +30,16 @@ class App:
     component: str
     """What it is to the platform, such as `tracking`."""
     team: str | None = None
+    release: str | None = None
+    """The Helm release that makes its pods, which carry the release's name instead of the platform's."""
 
     @property
     def selector(self) -> dict[str, str]:
         """The labels that pick its pods: they never change, a selector is immutable."""
-        return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/instance": self.platform}
+        return {
+            "app.kubernetes.io/name": self.name,
+            "app.kubernetes.io/instance": self.release or self.platform,
+        }
 
     @property
     def labels(self) -> dict[str, str]:
@@ -42,6 +47,7 @@ class App:
         team = {TEAM: self.team} if self.team else {}
         return {
             **self.selector,
+            "app.kubernetes.io/instance": self.platform,
             "app.kubernetes.io/component": self.component,
             "app.kubernetes.io/part-of": "ziggurat",
             "app.kubernetes.io/managed-by": "ziggurat",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from blueprints.model.teams import Quota
 from components.manifests.metadata import App, Manifest
@@ -10,9 +11,9 @@ from components.manifests.metadata import App, Manifest
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
-def namespace(app: App) -> Manifest:
-    """A namespace, called `app.namespace`, that admits only `restricted` pods."""
-    levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+def namespace(app: App, level: Literal["restricted", "privileged"] = "restricted") -> Manifest:
+    """A namespace, called `app.namespace`, that admits pods of this Pod Security level."""
+    levels = {f"{_POD_SECURITY}/{mode}": level for mode in ("enforce", "audit", "warn")}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -83,17 +84,27 @@ def team_role(app: App) -> Manifest:
     }
 
 
+def role(app: App, name: str, group: str, resources: list[str]) -> Manifest:
+    """Lets its holders read objects of one API group."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": app.metadata(name),
+        "rules": [_rule(group, resources, _READ)],
+    }
+
+
 def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
     return {"apiGroups": [group], "resources": resources, "verbs": verbs}
 
 
-def team_role_binding(app: App, groups: Sequence[str]) -> Manifest:
-    """Gives the role to the groups of the team, as the API server's own authentication names them."""
+def team_role_binding(app: App, groups: Sequence[str], role: str = "member") -> Manifest:
+    """Gives a role to the groups of the team, as the API server's own authentication names them."""
     api_group = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{api_group}/v1",
         "kind": "RoleBinding",
-        "metadata": app.metadata("member"),
-        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": "member"},
+        "metadata": app.metadata(role),
+        "roleRef": {"apiGroup": api_group, "kind": "Role", "name": role},
         "subjects": [{"apiGroup": api_group, "kind": "Group", "name": group} for group in groups],
     }

@@ -139,6 +139,16 @@ def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     return _policy(app, "platform", {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
 
 
+def namespace_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """What every pod in the namespace of `app` reaches: the edges from `app`, and names."""
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if edge.source == app
+    ]
+    return _policy(app, app.name, {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+
+
 def apps(edges: Sequence[Edge]) -> tuple[App, ...]:
     """The platform's own parts among the ends of `edges`, each once, in the order of the table."""
     ends = (end for edge in edges for end in (edge.source, edge.target))

@@ -556,7 +556,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "token",
         [
-            "kubernetes:helm.sh/v3:Release",
+            "kubernetes:helm.sh/v4:Chart",
             "kubernetes:yaml/v2:ConfigFile",
             "kubernetes:kustomize/v2:Directory",
             "kubernetes:apps/v1:DeploymentPatch",

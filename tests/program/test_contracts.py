@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components import versions
 from ziggurat.plan.footprint import containers, footprint
 from ziggurat.plan.model import MASK, UNKNOWN
 from ziggurat.plan.planning import stackless
@@ -15,7 +16,11 @@ from ziggurat.plan.planning import stackless
 SHIPPED = sorted((Path(__file__).parents[2] / "blueprints").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "golden"
 
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass"}
+CLUSTER_WIDE = {
+    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
+    "ClusterQueue", "ResourceFlavor",
+}  # fmt: skip
+CHARTS = {chart.name: chart for chart in versions.CHARTS}
 HOLD_DATA = {"Namespace", "PersistentVolumeClaim"}
 LABELS = {"name", "instance", "component", "part-of", "managed-by"}
 PUBLIC_KEYS = {
@@ -29,6 +34,11 @@ RESTRICTED_VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
     "secret",
 }  # fmt: skip
+
+
+def objects(planned):
+    """What Kubernetes knows as objects; a chart's release is none."""
+    return [each for each in planned.objects if not each.is_release]
 
 
 def leaves(value):
@@ -52,7 +62,7 @@ def test_kubernetes_would_accept_every_object(planned):
 
 
 def test_every_object_is_named_and_placed(planned):
-    for each in planned.objects:
+    for each in objects(planned):
         assert each.object_name == each.manifest["metadata"]["name"] != "", each.urn
         assert (each.namespace is None) == (each.kind in CLUSTER_WIDE), each.label
 
@@ -64,7 +74,7 @@ def test_no_two_objects_are_the_same(planned):
 
 
 def test_every_object_carries_our_labels(planned):
-    for each in planned.objects:
+    for each in objects(planned):
         labels = each.manifest["metadata"].get("labels", {})
         assert {f"app.kubernetes.io/{label}" for label in LABELS} <= labels.keys(), each.label
         assert labels["app.kubernetes.io/instance"] == planned.platform
@@ -73,14 +83,14 @@ def test_every_object_carries_our_labels(planned):
 
 def test_objects_of_a_team_carry_its_name(planned):
     teams = {f"{planned.platform}-{team}": team for team in planned.outputs["teams"]}
-    for each in planned.objects:
+    for each in objects(planned):
         labels = each.manifest["metadata"]["labels"]
         home = each.object_name if each.kind == "Namespace" else each.namespace
         assert labels.get("ziggurat.dev/team") == teams.get(home), each.label
 
 
 def test_labels_are_of_the_length_that_kubernetes_takes(planned):
-    for each in planned.objects:
+    for each in objects(planned):
         for value in each.manifest["metadata"]["labels"].values():
             assert len(value) <= 63, (each.label, value)
 
@@ -144,7 +154,15 @@ def test_every_namespace_enforces_pod_security(planned):
     for each in planned.objects:
         if each.kind == "Namespace":
             enforced = each.manifest["metadata"]["labels"].get("pod-security.kubernetes.io/enforce")
-            assert enforced in ("restricted", "baseline"), each.label
+            # A device plugin talks to the kubelet and to the host's devices.
+            gpu = each.object_name == f"{planned.platform}-gpu"
+            assert enforced == ("privileged" if gpu else "restricted"), each.label
+
+
+def test_a_namespace_of_privileged_pods_holds_charts_and_fences_alone(planned):
+    kinds = {each.kind for each in planned.objects if each.namespace == f"{planned.platform}-gpu"}
+    if "gpu" not in planned.outputs["teams"]:
+        assert kinds <= {"NetworkPolicy", "Release"}
 
 
 def test_every_pod_template_carries_the_hash_of_its_configuration(planned):
@@ -158,7 +176,14 @@ def test_every_image_is_pinned(planned):
     for image in found:
         name, _, tag = image.rpartition("/")[2].partition(":")
         assert (tag and tag != "latest") or "@sha256:" in name, image
-    assert set(found) == set(planned.outputs["images"])
+    charts = [
+        CHARTS[each.manifest["chart"].rpartition("/")[2]] for each in planned.objects if each.is_release
+    ]
+    brought = {f"{image.repository}:{image.tag}" for chart in charts for image in chart.images}
+    others = set(planned.outputs["images"]) - set(found)
+    assert all(image.endswith(tuple(brought)) for image in others)
+    assert len(others) == len(brought)
+    assert set(found) <= set(planned.outputs["images"])
 
 
 def test_no_pod_has_a_token_that_it_does_not_need(planned):

@@ -39,7 +39,8 @@ def test_rendered_objects_are_the_planned_ones(file, tmp_path, ziggurat):
     assert ziggurat("render", file, "--output", tmp_path / "out").returncode == 0
     kustomization = yaml.safe_load((tmp_path / "out/kustomization.yaml").read_text())
     rendered = [yaml.safe_load((tmp_path / "out" / path).read_text()) for path in kustomization["resources"]]
-    planned = [each for each in plan(load(file)).objects if each.kind != "Secret"]
+    apart = {"Secret", "Release"}
+    planned = [each for each in plan(load(file)).objects if each.kind not in apart]
     assert {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in rendered} == {
         (each.kind, each.namespace, each.object_name) for each in planned
     }
@@ -54,6 +55,22 @@ def test_every_secret_is_named_with_its_keys(tmp_path, ziggurat):
     assert vision["namespace"] == "acme-ml-vision"
     assert vision["secretKeys"] == ["MLFLOW_TRACKING_PASSWORD"]
     assert vision["values"]["MLFLOW_WORKSPACE"] == "vision"
+
+
+def test_every_chart_is_named_with_its_values(tmp_path, ziggurat):
+    queues = Path(__file__).parent / "variants" / "queues.yaml"
+    ziggurat("render", queues, "--output", tmp_path / "out")
+    charts = yaml.safe_load((tmp_path / "out/charts.yaml").read_text())["charts"]
+    assert [(each["namespace"], each["name"]) for each in charts] == [
+        ("acme-ml", "kueue"),
+        ("acme-ml-gpu", "nvidia-device-plugin-t4"),
+    ]
+    assert charts[0]["chart"] == "oci://registry.k8s.io/kueue/charts/kueue"
+    assert charts[0]["version"] == "0.19.2"
+    assert charts[1]["repository"] == "https://nvidia.github.io/k8s-device-plugin"
+    assert "charts.yaml" not in (tmp_path / "out/kustomization.yaml").read_text()
+    assert ziggurat("render", TWO_TEAMS, "--output", tmp_path / "none").returncode == 0
+    assert not (tmp_path / "none/charts.yaml").exists()
 
 
 def test_rendering_again_gives_the_same_bytes(tmp_path, ziggurat):

@@ -38,9 +38,17 @@ def command(blueprint: Path, as_json: bool, output: str, force: bool, kubernetes
     """Write the planned objects as YAML: one file for each object, and a kustomization.yaml over them.
 
     The same blueprint always gives the same files. The folder is written whole or not at all. Values of
-    Secrets are never written: secrets.yaml names each Secret with its keys, and is not applied.
+    Secrets are never written: secrets.yaml names each Secret with its keys, and is not applied. Charts are
+    not templated: charts.yaml names each with its version and values, for what installs charts with you.
     """
-    from ziggurat.plan.rendering import KUSTOMIZATION, SECRETS_FILE, render_files, render_stream, write_folder
+    from ziggurat.plan.rendering import (
+        CHARTS_FILE,
+        KUSTOMIZATION,
+        SECRETS_FILE,
+        render_files,
+        render_stream,
+        write_folder,
+    )
 
     if output == "-" and as_json:
         raise click.UsageError("--output - prints YAML; leave out --json, or name a folder")
@@ -60,7 +68,7 @@ def command(blueprint: Path, as_json: bool, output: str, force: bool, kubernetes
     if as_json:
         print_json({"folder": output, "files": list(files), "secretsNotRendered": secrets})
         return ExitCode.OK
-    written = len(files.keys() - {KUSTOMIZATION, SECRETS_FILE})
+    written = len(files.keys() - {KUSTOMIZATION, SECRETS_FILE, CHARTS_FILE})
     click.echo(
         f"{output}: {written} objects and {KUSTOMIZATION}; {SECRETS_FILE} names {secrets} Secrets to make"
     )

@@ -38,6 +38,9 @@ OPERATIONS: dict[str, str] = {
 SIGNS: dict[str, str] = {"create": "+", "update": "~", "replace": "±", "delete": "-", "same": " "}
 """How each is marked in a listing."""
 
+RELEASE = "kubernetes:helm.sh/v3:Release"
+"""The type of a chart's release."""
+
 _WEIGHT = {"same": 0, "update": 1, "create": 2, "delete": 3, "replace": 4}
 """Which of several steps for one object names what happens to it."""
 
@@ -245,7 +248,8 @@ def change_of(step: StepEventMetadata) -> Change:
     """What a step does, as a Change."""
     state = step.new or step.old
     inputs: Mapping[str, Any] = (state.inputs if state else None) or {}
-    metadata = as_mapping(inputs.get("metadata"))
+    # A chart's release has its name and namespace at the top.
+    metadata = as_mapping(inputs if step.type == RELEASE else inputs.get("metadata"))
     protected = any(getattr(side, "protect", False) for side in (step.old, step.new) if side)
     return Change(
         operation=OPERATIONS.get(_value(step.op), "update"),

@@ -131,7 +131,7 @@ def require_schemas(planned: Plan, cluster: Cluster) -> None:
     from ziggurat.plan import check_schemas
 
     version = cluster.version()
-    problems = check_schemas([item.manifest for item in planned.objects], version)
+    problems = check_schemas([item.manifest for item in planned.objects if not item.is_release], version)
     if problems:
         raise InvalidBlueprintError(
             f"objects do not fit Kubernetes {version}:\n"
@@ -148,7 +148,8 @@ def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> boo
     that carry the platform's labels, and only after a run that did not finish, are taken for those.
     """
     known = {(item.api_version, item.kind, item.namespace, item.name) for item in engine.state.objects}
-    missing = [item for item in planned.objects if _key(item) not in known]
+    objects = (item for item in planned.objects if not item.is_release)
+    missing = [item for item in objects if _key(item) not in known]
     found = list(_existing(missing, cluster))
     strangers = [item.label for item, ours in found if not (ours and engine.interrupted)]
     if not strangers:
@@ -200,7 +201,7 @@ def is_ours(live: Mapping[str, Any], planned: Mapping[str, Any]) -> bool:
 def wanted_rights(planned: Plan) -> tuple[Access, ...]:
     """What the account must be allowed to do: make and change each kind of object, where it is first made."""
     places: dict[tuple[str, str], str] = {}
-    for item in planned.objects:
+    for item in (each for each in planned.objects if not each.is_release):
         group = item.api_version.rpartition("/")[0]
         places.setdefault((group, plural(item.kind)), item.namespace or "")
     return tuple(

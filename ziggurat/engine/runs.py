@@ -14,7 +14,7 @@ from ziggurat.cluster import Cluster
 from ziggurat.engine.changes import SIGNS, Change, Outcome
 from ziggurat.engine.preflight import Checked, check, connect, require_same_cluster, require_unlocked
 from ziggurat.engine.stack import Engine
-from ziggurat.engine.state import Managed
+from ziggurat.engine.state import Managed, State
 from ziggurat.engine.target import Target, resolve
 from ziggurat.errors import BlockedError, ZigguratError
 from ziggurat.progress import Progress
@@ -80,6 +80,8 @@ class Applied:
     """What a refresh found out of line before it."""
     teams: tuple[str, ...] = ()
     unchanged: bool = False
+    recorded: tuple[str, ...] = ()
+    """Charts that are on record and not installed, with their versions."""
 
     def as_json(self) -> dict[str, Any]:
         """The result for a machine."""
@@ -89,6 +91,7 @@ class Applied:
             "summary": self.outcome.summary(),
             "changes": [change.as_json() for change in self.outcome.changed],
             "drift": [change.as_json() for change in self.repaired],
+            "chartsNotInstalled": list(self.recorded),
             "outputs": dict(self.outcome.outputs),
             "seconds": self.outcome.seconds,
         }
@@ -101,6 +104,10 @@ class Applied:
             lines = [f"{where}: no change, {count} objects are as the blueprint says"]
         else:
             lines = [f"{where}: {count_words(self.outcome.summary(), done=True)}"]
+        if self.recorded:
+            lines.append(
+                f"charts that are recorded, not installed (docs/stand-in.md): {', '.join(self.recorded)}"
+            )
         platform = self.target.arguments()
         lines.append(f"look at it:  ziggurat status {platform}")
         lines += [f"use it:      ziggurat connect {platform} --team {team}" for team in self.teams[:1]]
@@ -149,6 +156,11 @@ class Destroyed:
             lines.append(f"the stack {self.target.stack} and its root secret are removed")
             lines.append("left on the cluster: " + (", ".join(self.left) or "nothing of this platform"))
         return "\n".join(lines)
+
+
+def recorded_charts(state: State) -> tuple[str, ...]:
+    """The charts that a stack has on record only, each with its version."""
+    return tuple(sorted({f"{item.chart} {item.version}" for item in state.releases if item.recorded}))
 
 
 def describe(target: Target, phase: str = "") -> dict[str, Any]:
@@ -209,6 +221,7 @@ class Run:
     engine: Engine
     progress: Progress
     notes: list[str] = field(default_factory=list[str])
+    settings: Settings = field(default_factory=Settings.from_environment)
 
     @property
     def target(self) -> Target:
@@ -274,14 +287,28 @@ class Run:
         teams = tuple(self.loaded.blueprint.teams)
         self.engine.create()
         self.engine.configure(checked.cluster_id)
+        self._simulate_pools()
         if not preview.changed:
-            return Applied(self.target, self.phase, preview.outcome, teams=teams, unchanged=True)
+            recorded = recorded_charts(self.engine.state)
+            return Applied(
+                self.target, self.phase, preview.outcome, teams=teams, unchanged=True, recorded=recorded
+            )
         named = {
             change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
         }
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
         outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over, adopt=checked.adopt)
-        return Applied(self.target, self.phase, outcome, teams=teams)
+        recorded = recorded_charts(self.engine.read_state())
+        return Applied(self.target, self.phase, outcome, teams=teams, recorded=recorded)
+
+    def _simulate_pools(self) -> None:
+        """Gives the sandbox nodes for the blueprint's GPU pools; real clusters have their own."""
+        pools = self.loaded.blueprint.gpu_pools
+        if self.target.sandbox and pools:
+            from ziggurat import sandbox
+
+            runtime = sandbox.status(self.settings).runtime
+            sandbox.up(self.settings, self.progress, runtime=runtime, pools=sandbox.gpu_nodes(pools))
 
     def prepare_destroy(self) -> Cluster:
         """What is made sure of before anything is taken down."""
@@ -326,7 +353,7 @@ def open_run(
         stand_in=stand_in,
         runs_engine=runs_engine,
     )
-    return Run(loaded, Engine(target, progress), progress)
+    return Run(loaded, Engine(target, progress), progress, settings=settings)
 
 
 def require_unblocked(preview: Preview) -> None:

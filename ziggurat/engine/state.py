@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from ziggurat.engine.changes import as_mapping, mask
+from ziggurat.engine.changes import RELEASE, as_mapping, mask
 
 RECORD = "pulumi:index:Stash"
 """The type of the records in which the program keeps what it has applied."""
@@ -41,6 +41,19 @@ class Managed:
 
 
 @dataclass(frozen=True)
+class Release:
+    """A chart's release that a stack manages."""
+
+    namespace: str
+    name: str
+    chart: str
+    """The chart's name, without its repository."""
+    version: str
+    recorded: bool
+    """Whether it is on record only: the stand-in for Pulumi's plugin installs no chart."""
+
+
+@dataclass(frozen=True)
 class State:
     """The state of a stack."""
 
@@ -55,6 +68,8 @@ class State:
     """What the platform tells its users, secrets masked; None before the first run."""
     pending: tuple[Managed, ...] = ()
     """Objects whose making was under way when a run was killed: they may exist or not."""
+    releases: tuple[Release, ...] = ()
+    """The charts' releases, which are no objects of Kubernetes."""
     half_done: bool = False
     """Whether a run left something half-way: pending operations, or replacements not finished."""
 
@@ -82,6 +97,7 @@ def read(export: Mapping[str, Any] | None) -> State:
             for item in operations
             if item.get("type") == "creating" and _is_object(item["resource"])
         ),
+        releases=tuple(_release(item) for item in resources if item["type"] == RELEASE),
         half_done=bool(operations)
         or any(item.get("pendingReplacement") or item.get("delete") for item in resources),
     )
@@ -100,6 +116,18 @@ def managed(resource: Resource) -> Managed:
         protected=bool(resource.get("protect")),
         labels=cast("Mapping[str, str]", as_mapping(metadata.get("labels"))),
         created=str(resource.get("created", "")),
+    )
+
+
+def _release(resource: Resource) -> Release:
+    inputs = as_mapping(resource.get("inputs"))
+    status = as_mapping(as_mapping(resource.get("outputs")).get("status"))
+    return Release(
+        namespace=str(inputs.get("namespace", "")),
+        name=str(inputs.get("name", "")),
+        chart=str(inputs.get("chart", "")).rpartition("/")[2],
+        version=str(inputs.get("version", "")),
+        recorded=status.get("status") == "recorded",
     )
 
 

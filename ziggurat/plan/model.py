@@ -10,6 +10,9 @@ from typing import Any
 MASK = "[secret]"
 """Stands for every secret value; the same text as in Pulumi's own previews."""
 
+RELEASE = "kubernetes:helm.sh/v3:Release"
+"""The type token of a chart's release."""
+
 UNKNOWN = "[unknown]"
 """Stands for a value that only an update would tell. A plan of Ziggurat holds none (principle 1)."""
 
@@ -63,6 +66,11 @@ class PlannedObject:
         """How people call it: `Kind namespace/name`."""
         name = f"{self.namespace}/{self.object_name}" if self.namespace else self.object_name
         return f"{self.kind} {name}"
+
+    @property
+    def is_release(self) -> bool:
+        """Whether it is a chart's release, which Helm turns into objects; it is none itself."""
+        return self.type == RELEASE
 
     @property
     def order(self) -> tuple[str, str, str, str]:

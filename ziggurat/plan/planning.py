@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ziggurat.plan.model import Plan, PlannedComponent, PlannedObject, Registered
+from ziggurat.plan.model import Plan, PlannedComponent, PlannedObject, Registered, SchemaReport
 from ziggurat.plan.schemas import DEFAULT_VERSION, report_schemas
 
 if TYPE_CHECKING:
@@ -67,8 +68,16 @@ def plan_program(
         components=_components(recording),
         others=tuple(r for r in resources if r.custom and not r.type.startswith(_KUBERNETES)),
         outputs=recording.outputs.get(recording.stack, {}),
-        schemas=report_schemas((planned.manifest for planned in objects), kubernetes_version),
+        schemas=_checked(objects, kubernetes_version),
     )
+
+
+def _checked(objects: Iterable[PlannedObject], kubernetes_version: str) -> SchemaReport:
+    """The check of everything that is an object; of a chart's release nothing can be known offline."""
+    listed = list(objects)
+    report = report_schemas((each.manifest for each in listed if not each.is_release), kubernetes_version)
+    releases = tuple(each.label for each in listed if each.is_release)
+    return replace(report, unchecked=(*report.unchecked, *releases))
 
 
 def plan_object_set(plan: Plan) -> frozenset[tuple[str, str, str]]:

@@ -21,6 +21,8 @@ from ziggurat.plan.model import MASK, Plan, PlannedObject
 
 SECRETS_FILE = "secrets.yaml"
 """Where Secrets are named; not in the kustomization."""
+CHARTS_FILE = "charts.yaml"
+"""Where charts are named, with their values; not in the kustomization."""
 KUSTOMIZATION = "kustomization.yaml"
 _INDEX = ".ziggurat"
 """Lists the files that were rendered, so that the next run knows which are its own."""
@@ -47,13 +49,21 @@ _SECRETS_HEADER = """\
 """
 
 
+_CHARTS_HEADER = """\
+# The Helm charts that the platform is made with. Install each by what your GitOps setup has for charts (a
+# HelmRelease of Flux, an Application of Argo CD, `helm upgrade --install`), under the name, in the namespace
+# and with the values that are listed here: after the namespaces and their policies, and before 80-other,
+# whose kinds they bring. kustomization.yaml leaves this file out.
+"""
+
+
 def render_files(plan: Plan) -> dict[str, str]:
     """Every file of the rendered plan, its path in the folder and its text, in the order of application.
 
     `ZigguratError` where a secret value is outside a Secret, as it cannot be rendered, or where an object
     is of no kind that YAML can declare.
     """
-    objects = [planned for planned in plan.objects if planned.kind != "Secret"]
+    objects = [item for item in plan.objects if item.kind != "Secret" and not item.is_release]
     files = {_path(planned): _HEADER + dump(_declarable(planned)) for planned in objects}
     files = dict(sorted(files.items()))
     kustomization = {
@@ -63,17 +73,24 @@ def render_files(plan: Plan) -> dict[str, str]:
     }
     secrets = [secret_reference(planned) for planned in plan.objects if planned.kind == "Secret"]
     files[SECRETS_FILE] = _SECRETS_HEADER + dump({"secrets": secrets})
+    releases = [release_reference(planned) for planned in plan.objects if planned.is_release]
+    if releases:
+        files[CHARTS_FILE] = _CHARTS_HEADER + dump({"charts": releases})
     files[KUSTOMIZATION] = _HEADER + dump(kustomization)
     return files
 
 
 def render_stream(plan: Plan) -> str:
-    """Every object but Secrets as one YAML stream, in the order of application; Secrets as comments."""
+    """Every object but Secrets as one YAML stream, in the order of application.
+
+    Secrets and charts come first, as comments.
+    """
     files = render_files(plan)
-    listed = files[SECRETS_FILE].splitlines(keepends=True)
-    secrets = "".join(line if line.startswith("#") else f"# {line}" for line in listed)
-    documents = (text for path, text in files.items() if path not in (SECRETS_FILE, KUSTOMIZATION))
-    return "".join([secrets, *(f"---\n{text}" for text in documents)])
+    listed = (files.get(SECRETS_FILE, "") + files.get(CHARTS_FILE, "")).splitlines(keepends=True)
+    comments = "".join(line if line.startswith("#") else f"# {line}" for line in listed)
+    apart = (SECRETS_FILE, CHARTS_FILE, KUSTOMIZATION)
+    documents = (text for path, text in files.items() if path not in apart)
+    return "".join([comments, *(f"---\n{text}" for text in documents)])
 
 
 def secret_reference(planned: PlannedObject) -> dict[str, Any]:
@@ -89,6 +106,29 @@ def secret_reference(planned: PlannedObject) -> dict[str, Any]:
         "secretKeys": sorted(key for key, value in values.items() if value == MASK),
         "values": {key: value for key, value in sorted(values.items()) if value != MASK},
     }
+
+
+def release_reference(planned: PlannedObject) -> dict[str, Any]:
+    """What one must know to install a chart by other means."""
+    manifest = planned.manifest
+    if any(_masks(manifest)):
+        raise _secret_outside(planned)
+    repository = manifest.get("repositoryOpts", {}).get("repo")
+    return {
+        "namespace": planned.namespace,
+        "name": planned.object_name,
+        "chart": manifest["chart"],
+        **({"repository": repository} if repository else {}),
+        "version": manifest["version"],
+        "values": manifest["values"],
+    }
+
+
+def _secret_outside(planned: PlannedObject) -> ZigguratError:
+    return ZigguratError(
+        f"{planned.label} cannot be rendered: it holds a secret value, and only Secrets may",
+        remedy="provision the blueprint with `ziggurat up`, and report this as a defect",
+    )
 
 
 def write_folder(files: dict[str, str], folder: Path, *, force: bool = False) -> None:
@@ -158,10 +198,7 @@ def _declarable(planned: PlannedObject) -> dict[str, Any]:
             remedy="leave out what needs it, or provision the blueprint with `ziggurat up`",
         )
     if any(_masks(manifest)):
-        raise ZigguratError(
-            f"{planned.label} cannot be rendered: it holds a secret value, and only Secrets may",
-            remedy="provision the blueprint with `ziggurat up`, and report this as a defect",
-        )
+        raise _secret_outside(planned)
     metadata: dict[str, Any] = {"name": planned.object_name} | manifest["metadata"]
     if annotations := _foreign_to_pulumi(metadata.pop("annotations", {})):
         metadata["annotations"] = annotations

@@ -101,6 +101,8 @@ def _facts(plan: Plan) -> Table:
         table.add_row("", f"{sums.jobs} while jobs run")
     for index, image in enumerate(sums.images):
         table.add_row("images" if index == 0 else "", Text(image))
+    for index, chart in enumerate(plan.outputs.get("charts", ())):
+        table.add_row("charts" if index == 0 else "", Text(f"{chart} (what its pods ask for is not counted)"))
     kinds = Counter(planned.kind for planned in plan.objects)
     table.add_row("kinds", Text(", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))))
     return table
@@ -121,6 +123,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         },
         "requests": {"running": sums.running.as_json(), "jobs": sums.jobs.as_json()},
         "images": list(sums.images),
+        "charts": list(plan.outputs.get("charts", ())),
         "components": [asdict(component) for component in plan.components],
         "objects": [_object_as_json(planned) | {"manifest": planned.manifest} for planned in plan.objects],
         "outputs": plan.outputs,

@@ -23,6 +23,7 @@ from typing import Any, cast
 import jsonschema_rs
 
 from ziggurat.errors import ToolError
+from ziggurat.plan import definitions
 from ziggurat.plan.model import MASK, SchemaProblem, SchemaReport
 
 DEFAULT_VERSION = "1.36"
@@ -85,6 +86,9 @@ def report_schemas(
         elif _group(api_version) in schemas.groups:
             checked += 1
             problems.append(schemas.unknown_kind(label, api_version, kind))
+        elif custom := definitions.find(api_version, kind):
+            checked += 1
+            problems += schemas.problems(schemas.learn(api_version, kind, custom), label, manifest)
         else:
             unchecked.append(label)
     return SchemaReport(schemas.version, checked, tuple(problems), tuple(unchecked))
@@ -104,6 +108,7 @@ class _Version:
     def __init__(self, version: str, definitions: dict[str, Any]) -> None:
         self.version = version
         self._definitions = definitions
+        self._custom: set[str] = set()
         self._validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
     @cached_property
@@ -119,6 +124,13 @@ class _Version:
     def groups(self) -> frozenset[str]:
         """The API groups that Kubernetes itself serves; others are those of custom resources."""
         return frozenset(_group(api_version) for api_version, _ in self.kinds)
+
+    def learn(self, api_version: str, kind: str, schema: dict[str, Any]) -> str:
+        """Adds the schema of a custom resource; the name of its definition."""
+        name = f"{api_version}.{kind}".replace("/", ".")  # a slash would be a step in a reference
+        self._definitions.setdefault(name, schema)
+        self._custom.add(name)
+        return name
 
     def problems(self, definition: str, label: str, manifest: Mapping[str, Any]) -> Iterator[SchemaProblem]:
         """What is wrong with one object of the kind that `definition` describes."""
@@ -158,7 +170,8 @@ class _Version:
             case "additionalProperties":
                 fields = sorted(self._fields(definition, path))
                 for field in kind.unexpected:
-                    message = f"Kubernetes {self.version} has no such field"
+                    custom = definition in self._custom
+                    message = f"{'its kind' if custom else f'Kubernetes {self.version}'} has no such field"
                     yield SchemaProblem(label, dotted([*path, field]), message, _near(field, fields))
             case "required":
                 yield SchemaProblem(label, dotted(path), f"the field `{kind.property}` is missing", "set it")

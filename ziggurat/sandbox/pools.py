@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ziggurat.sandbox.model import GpuNodes
 
 if TYPE_CHECKING:
-    from blueprints.model.later import GpuPool
+    from blueprints.model.pools import GpuPool
 
 
 def gpu_nodes(pools: Mapping[str, GpuPool]) -> dict[str, GpuNodes]:
@@ -16,7 +16,7 @@ def gpu_nodes(pools: Mapping[str, GpuPool]) -> dict[str, GpuNodes]:
     return {
         name: GpuNodes(
             count=max(1, pool.nodes.min if pool.nodes else 1),
-            gpus=pool.gpus_per_node,
+            gpus=pool.gpus_per_node * (pool.time_slicing or 1),
             labels=pool.node_selector
             | ({"nvidia.com/gpu.product": pool.accelerator} if pool.accelerator else {}),
         )

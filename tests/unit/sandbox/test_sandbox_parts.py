@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from blueprints.model.later import GpuPool, Nodes
+from blueprints.model.pools import GpuPool, Nodes
 from ziggurat import sandbox
 from ziggurat.commands import sandbox as verb
 from ziggurat.errors import ClusterError, ToolError
