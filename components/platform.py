@@ -20,7 +20,7 @@ from components.namespaces import TeamNamespaces, TeamNamespacesArgs
 from components.objects import component_token
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
-from components.versions import ImageSource
+from components.versions import Image, ImageSource
 
 
 @dataclass(frozen=True)
@@ -227,8 +227,13 @@ class MLPlatform(pulumi.ComponentResource):
 
 
 def images(blueprint: Blueprint) -> list[str]:
-    """Every image that the platform runs, as its pods name them: what a mirror has to hold."""
+    """Every image that the platform runs, as its pods name them."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
+    return sorted(source.reference(image) for image in used_images(blueprint))
+
+
+def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
+    """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
     used = {
         versions.MLFLOW: True,
         versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
@@ -237,7 +242,7 @@ def images(blueprint: Blueprint) -> list[str]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
     }
-    return sorted(source.reference(image) for image, is_used in used.items() if is_used)
+    return tuple(image for image, is_used in used.items() if is_used)
 
 
 def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:
