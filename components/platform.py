@@ -24,7 +24,7 @@ from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
-from components.versions import Chart, ImageSource
+from components.versions import Chart, Image, ImageSource
 
 
 @dataclass(frozen=True)
@@ -258,8 +258,13 @@ class MLPlatform(pulumi.ComponentResource):
 
 
 def images(blueprint: Blueprint) -> list[str]:
-    """Every image that the platform runs, as its pods name them: what a mirror has to hold."""
+    """Every image that the platform runs, as its pods name them."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
+    return sorted(source.reference(image) for image in used_images(blueprint))
+
+
+def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
+    """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
     used = {
         versions.MLFLOW: True,
         versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
@@ -269,7 +274,7 @@ def images(blueprint: Blueprint) -> list[str]:
         versions.RCLONE: bool(blueprint.backup),
     }
     own = {image for image, is_used in used.items() if is_used}
-    return sorted(source.reference(image) for image in own.union(*(c.images for c in charts(blueprint))))
+    return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:

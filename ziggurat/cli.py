@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "See what it would make": {
         "plan": "List every object that a blueprint makes; no engine, no cluster.",
+        "images": "List every image that a blueprint runs, for a mirror.",
         "render": "Write the planned objects as YAML, for GitOps.",
         "preview": "Show what `up` would change on the cluster.",
     },

@@ -10,7 +10,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from ziggurat.cluster import Cluster, Object
-from ziggurat.errors import ClusterError, ZigguratError
+from ziggurat.errors import ClusterError, InterruptedRunError, ZigguratError
 from ziggurat.progress import Progress
 
 KEPT_SECONDS = 24 * 3600
@@ -93,10 +93,28 @@ def run(cluster: Cluster, job: Object, title: str, progress: Progress, *, second
     """Runs a Job to its end and deletes it: the log of its last container.
 
     Failure if it fails: then it is left for a day, to be looked into. ZigguratError if it takes longer than
-    `seconds`: it goes on. Interrupted, it goes on as well.
+    `seconds`: it goes on. InterruptedRunError on Ctrl-C: it goes on as well.
     """
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     cluster.create(job)
+    try:
+        pods = _follow(cluster, namespace, name, title, progress, seconds)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"stopped waiting: {title}",
+            where=f"Job {namespace}/{name}, which goes on; what was to follow it was not begun",
+            remedy=f"see what became of it: kubectl logs -n {namespace} -l job-name={name} --all-containers",
+        ) from None
+    main = job["spec"]["template"]["spec"]["containers"][0]["name"]
+    text = _log(cluster, namespace, pods, main)
+    cluster.delete("batch/v1", "Job", namespace, name)
+    return text
+
+
+def _follow(
+    cluster: Cluster, namespace: str, name: str, title: str, progress: Progress, seconds: float
+) -> list[Object]:
+    """The pods of a Job, once it is complete."""
     deadline = time.monotonic() + seconds
     with progress.step(title) as step:
         while True:
@@ -105,21 +123,35 @@ def run(cluster: Cluster, job: Object, title: str, progress: Progress, *, second
             step.detail = _doing(pods)
             match _outcome(found):
                 case "Complete":
-                    break
+                    return pods
                 case "Failed":
                     raise _failure(cluster, namespace, name, pods)
                 case _ if time.monotonic() > deadline:
+                    why = step.detail or _refusal(cluster, namespace, name) or "its pod does not start"
+                    described = (
+                        f"pod -n {namespace} -l job-name={name}" if pods else f"job -n {namespace} {name}"
+                    )
                     raise ZigguratError(
-                        f"not done after {seconds:.0f} s: {step.detail or 'its pod does not start'}",
+                        f"not done after {seconds:.0f} s: {why}",
                         where=f"Job {namespace}/{name}, which goes on",
-                        remedy=f"see how it is: kubectl describe pod -n {namespace} -l job-name={name}",
+                        remedy=f"see how it is: kubectl describe {described}",
                     )
                 case _:
                     time.sleep(_POLL_SECONDS)
-    main = job["spec"]["template"]["spec"]["containers"][0]["name"]
-    text = _log(cluster, namespace, pods, main)
-    cluster.delete("batch/v1", "Job", namespace, name)
-    return text
+
+
+def _refusal(cluster: Cluster, namespace: str, name: str) -> str:
+    """Why the cluster makes no pod of a Job, such as a quota, as its last event says; empty if none does."""
+    try:
+        events = cluster.objects("v1", "Event", namespace)
+    except ClusterError:  # this account may not read events
+        return ""
+    said = [
+        str(event.get("message", ""))
+        for event in events
+        if event.get("reason") == "FailedCreate" and event.get("involvedObject", {}).get("name") == name
+    ]
+    return said[-1] if said else ""
 
 
 def _outcome(job: Object | None) -> str | None:

@@ -73,7 +73,7 @@ class Backups:
     def list(self) -> tuple[Snapshot, ...]:
         """Those that there are, oldest first."""
         text = self.run(self.on_repository("list"), "reading the repository")
-        return tuple(sorted((_snapshot(item) for item in json.loads(text) or ()), key=lambda each: each.time))
+        return _snapshots(text)
 
     def verify(self) -> None:
         """Reads and checks every byte of every backup; ZigguratError if one is damaged."""
@@ -119,9 +119,25 @@ def explain(title: str, failure: jobs.Failure) -> ZigguratError:
     meaning, remedy = "", "see its log; it is kept for a day"
     if failure.container in ("fetch", "save"):
         meaning, remedy = _MEANINGS.get(failure.exit_code or 0, (meaning, remedy))
-    said = meaning or failure.log or "its pod was ended"
+    said = meaning or failure.log or _ended(failure)
     step = f", step {failure.container}" if failure.container else ""
     return ZigguratError(f"{title} failed: {said}", where=f"Job {failure.job}{step}", remedy=remedy)
+
+
+def _ended(failure: jobs.Failure) -> str:
+    """How a step ended that said nothing: killed for its memory, for example."""
+    return "its pod was ended" if failure.exit_code is None else f"exit code {failure.exit_code}, no message"
+
+
+def _snapshots(text: str) -> tuple[Snapshot, ...]:
+    """What restic listed, oldest first; ZigguratError if that is no list of snapshots."""
+    try:
+        return tuple(sorted(map(_snapshot, json.loads(text) or ()), key=lambda each: each.time))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ZigguratError(
+            f"the list of backups cannot be read: {text.strip()[:200] or 'it is empty'}",
+            remedy="run the same command again",
+        ) from error
 
 
 def _snapshot(item: Mapping[str, Any]) -> Snapshot:

@@ -49,7 +49,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Take the platform down. What holds data stays, and is listed, unless --with-data is given."""
-    require_answerable(yes=bool(confirmed) if with_data else yes, as_json=as_json)
+    instead = "--confirm with the platform's name" if with_data else "--yes"
+    require_answerable(yes=bool(confirmed) if with_data else yes, as_json=as_json, instead=instead)
     run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
     if with_data and confirmed and confirmed != run.target.platform:
         raise click.UsageError(f"--confirm names {confirmed}, but this platform is {run.target.platform}")

@@ -112,12 +112,13 @@ def require_containers(run: Run, purpose: str = "there is nothing to check") -> 
         )
 
 
-def require_answerable(*, yes: bool, as_json: bool) -> None:
-    """A usage error where a question would come that nobody can answer."""
+def require_answerable(*, yes: bool, as_json: bool, instead: str = "--yes") -> None:
+    """A usage error where a question would come that nobody can answer; `instead` is the option for that."""
     if yes or (sys.stdin.isatty() and not as_json):
         return
     why = "with --json" if as_json else "without a terminal"
-    raise click.UsageError(f"nobody can be asked {why}: look at `ziggurat preview` first, then add --yes")
+    look = "look at `ziggurat preview` first, then " if instead == "--yes" else ""
+    raise click.UsageError(f"nobody can be asked {why}: {look}add {instead}")
 
 
 def confirm(question: str) -> None:

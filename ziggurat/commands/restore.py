@@ -56,7 +56,7 @@ def command(
     """
     from ziggurat.backup.restoring import restore
 
-    require_answerable(yes=bool(confirmed), as_json=as_json)
+    require_answerable(yes=bool(confirmed), as_json=as_json, instead="--confirm with the platform's name")
     if source and not password_file:
         raise click.UsageError(
             "--from needs --password-file: each platform's backups have their own password"

@@ -8,12 +8,12 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
@@ -42,7 +42,11 @@ OUTPUTS: dict[str, Any] = {
 
 
 class KubeApi(ThreadingHTTPServer):
-    """Answers GETs from `objects` by path; a list is a collection, a number an error."""
+    """Answers from `objects` by path: a list is a collection, a number an error, text is not JSON.
+
+    What is POSTed is there from then on, what is DELETEd no longer; `made` and `deleted` say what was, and
+    `on_made` and `on_deleted` do what controllers would.
+    """
 
     daemon_threads = True
 
@@ -51,11 +55,29 @@ class KubeApi(ThreadingHTTPServer):
         self.objects = objects
         self.port = port
         self.forwards = 0
+        self.made: list[dict[str, Any]] = []
+        self.deleted: list[str] = []
+        self.on_made: Callable[[dict[str, Any]], None] = lambda _: None
+        self.on_deleted: Callable[[str], None] = lambda _: None
+
+    def add(self, collection: str, item: dict[str, Any]) -> None:
+        """Has an object from now on."""
+        self.objects[f"{collection}/{item['metadata']['name']}"] = item
+        self.objects.setdefault(collection, []).append(item)
+
+    def remove(self, path: str) -> None:
+        """Has it no longer."""
+        collection, _, name = path.rpartition("/")
+        self.objects.pop(path, None)
+        self.objects[collection] = [
+            item for item in self.objects.get(collection, []) if item["metadata"]["name"] != name
+        ]
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: KubeApi
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -63,11 +85,44 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("/portforward") and found != 403:
             self.forward()
             return
+        if isinstance(found, list):
+            found = {"items": [item for item in found if self.selects(item)]}
+        self.answer(found)
+
+    def do_POST(self) -> None:
+        path, item = urlsplit(self.path).path, self.body()
+        if isinstance(self.server.objects.get(path), int):
+            self.answer(self.server.objects[path])
+            return
+        self.server.made.append(item)
+        self.server.add(path, item)
+        self.server.on_made(item)
+        self.answer(item)
+
+    def do_DELETE(self) -> None:
+        path, _ = urlsplit(self.path).path, self.body()
+        if path not in self.server.objects:
+            self.answer(404)
+            return
+        self.server.deleted.append(path)
+        self.server.remove(path)
+        self.server.on_deleted(path)
+        self.answer({})
+
+    def body(self) -> dict[str, Any]:
+        return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+
+    def selects(self, item: dict[str, Any]) -> bool:
+        """Whether an object has the labels of the request's selector, of which only `=` is known."""
+        selector = parse_qs(urlsplit(self.path).query).get("labelSelector", [""])[0]
+        wanted = dict(part.split("=") for part in selector.split(",") if part)
+        return wanted.items() <= item.get("metadata", {}).get("labels", {}).items()
+
+    def answer(self, found: Any) -> None:
         status = found if isinstance(found, int) else 200
-        body: Any = {"items": found} if isinstance(found, list) else found
         if status != 200:
-            body = {"message": f"refused with {status}"}
-        data = json.dumps(body).encode()
+            found = {"message": f"refused with {status}"}
+        data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -130,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serve(objects: dict[str, Any], port: int, folder: Path) -> Generator[tuple[KubeApi, Cluster]]:
     """The server, and the cluster as a kubeconfig context shows it."""
     api = KubeApi(objects, port)
-    threading.Thread(target=api.serve_forever, daemon=True).start()
+    threading.Thread(target=api.serve_forever, args=(0.02,), daemon=True).start()
     config = {
         "apiVersion": "v1",
         "kind": "Config",

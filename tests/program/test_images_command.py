@@ -1,0 +1,89 @@
+"""`ziggurat images` lists every image of every blueprint: a mirror filled by it lacks nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from components import versions
+from ziggurat.plan.footprint import containers
+
+FOLDER = Path(__file__).parent
+BLUEPRINTS = [*sorted((FOLDER.parents[1] / "blueprints").glob("*.yaml")), *sorted(FOLDER.glob("variants/*"))]
+NAMED = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[\w.-]+|@sha256:[0-9a-f]{64})")
+"""What may be the name of an image, wherever it is."""
+
+
+def texts(value):
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.fixture(params=BLUEPRINTS, ids=lambda file: file.stem)
+def listed(request, ziggurat):
+    """The blueprint's file, and what the command lists of it."""
+    return request.param, json.loads(ziggurat("images", request.param, "--json").stdout)
+
+
+def test_no_image_is_outside_the_list(listed):
+    from blueprints import load
+    from ziggurat.plan import plan
+
+    file, shown = listed
+    references = {each["reference"] for each in shown["images"]}
+    planned = plan(load(file))
+    run = {each["image"] for _, pod in planned.pod_templates() for each in containers(pod["spec"])}
+
+    assert run == references
+    for each in planned.objects:
+        named = {text for text in texts(each.manifest) if NAMED.fullmatch(text)}
+        assert named <= references, each.label
+
+
+def test_a_mirror_rewrites_every_image(listed):
+    _, shown = listed
+    makers = {f"{image.registry}/{image.repository}:{image.tag}": image for image in versions.ALL}
+
+    for each in shown["images"]:
+        image = makers[each["source"]]
+        expected = f"{shown['registry'] or image.registry}/{image.repository}:{image.tag}"
+        assert each["reference"] == expected
+
+
+def test_there_is_a_blueprint_for_every_image_and_a_mirror(ziggurat):
+    shown = [json.loads(ziggurat("images", file, "--json").stdout) for file in BLUEPRINTS]
+
+    assert {each["source"] for one in shown for each in one["images"]} == {
+        f"{image.registry}/{image.repository}:{image.tag}" for image in versions.ALL
+    }
+    assert any(one["registry"] for one in shown)
+
+
+def test_a_line_has_both_references(ziggurat):
+    out = ziggurat("images", FOLDER / "variants" / "mirror.yaml").stdout
+
+    lines = [line.split(" ") for line in out.splitlines()]
+    image = versions.MLFLOW
+    assert [
+        f"{image.registry}/{image.repository}:{image.tag}",
+        f"registry.acme.net/mirror/{image.repository}:{image.tag}",
+    ] in lines
+    assert lines == sorted(lines)
+
+
+def test_a_blueprint_that_is_wrong_is_an_error(ziggurat, tmp_path):
+    file = tmp_path / "blueprint.yaml"
+    file.write_text("name: x\n")
+
+    result = ziggurat("images", file, "--json")
+
+    assert (result.returncode, json.loads(result.stdout)["error"]["exitCode"]) == (3, 3)
