@@ -128,9 +128,7 @@ def test_credentials_rotated(platform, fault):
         "admin",
     )
     with fault("every credential of the platform rotated"):
-        platform.ziggurat(
-            "rotate", str(platform.blueprint), *stores, "sessions", "admin", "--yes", "--stand-in"
-        )
+        platform.ziggurat("rotate", str(platform.blueprint), *names, "--yes", "--stand-in")
     assert_no_change(platform)
 
 
