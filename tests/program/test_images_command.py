@@ -28,7 +28,7 @@ def texts(value):
         yield value
 
 
-ALL = {*versions.ALL, *(image for chart in versions.CHARTS.values() for image in chart.images)}
+ALL = {*versions.ALL, *(image for chart in versions.CHARTS for image in chart.images)}
 """Of Ziggurat's own pods and of the charts'."""
 
 
