@@ -61,7 +61,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
-    Capability("admission", "admission policies", Phase.ENTERPRISE, built=False),
+    Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
 
 
@@ -93,8 +93,8 @@ MODES: tuple[Mode, ...] = (
 )
 """Modes that are not listed here are there from the first phase on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
-"""The phases that this version of Ziggurat provisions whole."""
+BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.ENTERPRISE})
+"""The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 
 _STARTER: dict[str, Any] = {
     "teams": {"*": {"quota": {"cpu": "8", "memory": "32Gi", "gpus": 0, "storage": "100Gi", "pods": 100}}},

@@ -6,9 +6,11 @@ import pulumi
 
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
+from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase, S3Artifacts
 from blueprints.names import system_namespace
 from components import artifacts, auth, backup, database, tracking, versions
+from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
 from components.backup import PlatformBackup, PlatformBackupArgs
@@ -37,6 +39,7 @@ class Apps:
     accounts: App
     proxy: App
     backup: App
+    admission: App
 
     @staticmethod
     def of(platform: str) -> "Apps":
@@ -56,6 +59,7 @@ class Apps:
             accounts=app("mlflow-accounts", "auth"),
             proxy=app("oauth2-proxy", "auth"),
             backup=app("backup", "backup"),
+            admission=app("admission", "admission"),
         )
 
 
@@ -214,6 +218,9 @@ class MLPlatform(pulumi.ComponentResource):
                 ),
                 child,
             )
+        if blueprint.admission:
+            args = admission_args(blueprint, apps, blueprint.admission)
+            AdmissionPolicies(f"{name}-admission", args, child)
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -243,6 +250,17 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RCLONE: bool(blueprint.backup),
     }
     return tuple(image for image, is_used in used.items() if is_used)
+
+
+def admission_args(blueprint: Blueprint, apps: Apps, chosen: Admission) -> AdmissionPoliciesArgs:
+    """What the admission policies are made of."""
+    return AdmissionPoliciesArgs(
+        apps.admission,
+        chosen,
+        images(blueprint),
+        mirror=blueprint.images.registry,
+        queues=blueprint.queues is not None,
+    )
 
 
 def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:

@@ -110,7 +110,3 @@ class Serving(Part):
 
 class Notebooks(Part):
     """Notebooks."""
-
-
-class Admission(Part):
-    """Admission policies."""

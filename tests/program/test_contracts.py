@@ -15,7 +15,10 @@ from ziggurat.plan.planning import stackless
 SHIPPED = sorted((Path(__file__).parents[2] / "blueprints").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "golden"
 
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass"}
+CLUSTER_WIDE = {
+    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+}  # fmt: skip
 HOLD_DATA = {"Namespace", "PersistentVolumeClaim"}
 LABELS = {"name", "instance", "component", "part-of", "managed-by"}
 PUBLIC_KEYS = {
