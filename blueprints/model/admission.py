@@ -19,7 +19,7 @@ Registry = Annotated[
 
 
 class Admission(Part):
-    """What the API server refuses in the teams' namespaces; each rule can refuse (`Deny`), `Warn` or `Audit`."""
+    """What the API server refuses in the teams' namespaces; a rule may `Deny`, `Warn` or `Audit`."""
 
     allowed_registries: tuple[Registry, ...] | None = Field(default=None, min_length=1)
     """Registries, or paths in them, that teams' images may come from; left out, those of the platform's own

@@ -42,7 +42,7 @@ class Policy:
 
 
 def _spec(of: str) -> str:
-    """The pods' spec of an object. `dyn` keeps the type checker from warning of fields that other kinds lack."""
+    """The pods' spec of an object. `dyn`: the type checker warns of fields that only some kinds have."""
     return (
         f"{of}.kind == 'Pod' ? dyn({of}).spec : "
         f"{of}.kind == 'CronJob' ? dyn({of}).spec.jobTemplate.spec.template.spec : "
@@ -68,7 +68,7 @@ _COMMON = {
     "containers": _containers("variables.spec"),
     "oldSpec": f"request.operation == 'UPDATE' ? ({_spec('oldObject')}) : {{'containers': []}}",
     "oldContainers": _containers("variables.oldSpec"),
-    # A controller that runs elsewhere, such as the cluster's own: what it makes of a Job was checked as that Job.
+    # A controller that runs elsewhere, as the cluster's own do: the Job that it works on was checked itself.
     "byController": (
         "request.userInfo.username == 'system:kube-controller-manager' || "
         "(request.userInfo.username.startsWith('system:serviceaccount:') && "
@@ -122,7 +122,7 @@ def requests() -> Policy:
             f"variables.byController ? [] : variables.templates.filter(c, !({asked})).map(c, string(c.name))"
         ),
         message="containers that do not ask for CPU and memory:",
-        remedy="set resources.requests.cpu and resources.requests.memory of each; the quota is shared by them",
+        remedy="set resources.requests.cpu and resources.requests.memory of each",
         variables={
             # Ephemeral containers may not have any.
             "templates": "variables.spec.containers + "
@@ -165,7 +165,8 @@ def policy(app: App, rule: Policy) -> Manifest:
     """The policy. It does nothing without its binding."""
     variables = {**_COMMON, **rule.variables, "wrong": rule.wrong}
     same = f"variables.containers == variables.oldContainers && {rule.unchanged}"
-    text = f"{json.dumps(rule.message + ' ')} + variables.wrong.join(', ') + {json.dumps('. To do: ' + rule.remedy)}"
+    before, after = json.dumps(f"{rule.message} "), json.dumps(f". To do: {rule.remedy}")
+    told = f"{before} + variables.wrong.join(', ') + {after}"
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicy",
@@ -184,13 +185,13 @@ def policy(app: App, rule: Policy) -> Manifest:
                 {
                     "expression": f"variables.wrong.size() == 0 || (request.operation == 'UPDATE' && {same})",
                     "message": f"{rule.message.rstrip(':')}. To do: {rule.remedy}",
-                    "messageExpression": text,
+                    "messageExpression": told,
                 }
             ],
             "auditAnnotations": [
                 {
                     "key": rule.name,
-                    "valueExpression": "variables.wrong.size() == 0 ? null : variables.wrong.join(', ')",
+                    "valueExpression": "variables.wrong.join(', ')",  # left out if it is empty
                 }
             ],
         },
@@ -198,11 +199,18 @@ def policy(app: App, rule: Policy) -> Manifest:
 
 
 def binding(app: App, rule: Policy, action: str) -> Manifest:
-    """Puts the policy into force in the platform's own team namespaces, which alone have these labels."""
+    """Puts the policy into force in the platform's own team namespaces, which alone have these labels.
+
+    The action is part of the name, so that another one is another object. `validationActions` is a set:
+    where it is changed in place, the dry run of a preview sees the old and the new actions together, and two
+    of them exclude each other.
+    """
+    metadata = _metadata(app, rule)
+    metadata["name"] += f"-{action.lower()}"
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": _metadata(app, rule),
+        "metadata": metadata,
         "spec": {
             "policyName": _name(app, rule),
             "validationActions": ["Audit"] if action == "Audit" else [action, "Audit"],

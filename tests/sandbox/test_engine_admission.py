@@ -121,9 +121,7 @@ def test_an_image_from_elsewhere_is_refused_with_what_is_allowed(cluster: Cluste
     "image",
     ["python:3.12", "library/python:3.12", "docker.io/acme/x:1", "ghcr.io/acme/x@sha256:" + "a" * 64],
 )
-def test_images_of_allowed_registries_are_taken_however_they_are_written(
-    cluster: Cluster, image: str
-) -> None:
+def test_images_of_allowed_registries_are_taken_however_written(cluster: Cluster, image: str) -> None:
     assert answer(cluster, pod(image)) == ""
 
 
@@ -265,4 +263,4 @@ def test_without_admission_nothing_of_it_is_left(cluster: Cluster, machine: Any)
 
     for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
         found = cluster.objects("admissionregistration.k8s.io/v1", kind, "")
-        assert {each["metadata"]["name"] for each in found} <= {"rules-gpu-queue"}
+        assert {each["metadata"]["name"] for each in found} <= {"rules-gpu-queue", "rules-gpu-queue-deny"}
