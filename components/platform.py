@@ -219,8 +219,8 @@ class MLPlatform(pulumi.ComponentResource):
                 child,
             )
         if blueprint.admission:
-            args = admission_args(blueprint, apps, blueprint.admission)
-            AdmissionPolicies(f"{name}-admission", args, child)
+            policies = admission_args(blueprint, apps, blueprint.admission)
+            AdmissionPolicies(f"{name}-admission", policies, child)
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
