@@ -29,7 +29,7 @@ Exit codes: 0 no control fails (some may be unknown), 1 one does; docs/exit-code
 )
 @blueprint_argument
 @click.option(
-    "--check", "with_checks", is_flag=True, help="Carry out `ziggurat check` for what only it can tell."
+    "--check", "with_checks", is_flag=True, help="Carry out `ziggurat check` too: some things only use shows."
 )
 @click.option(
     "--output",

@@ -60,7 +60,7 @@ class State:
     encryption: str = ""
     """What encrypts the secrets in the state, such as `passphrase`; empty before the first run."""
     clear: tuple[str, ...] = ()
-    """Kubernetes Secrets of which the state holds no value encrypted, or what the cluster answered in the clear."""
+    """Kubernetes Secrets whose values the state holds in the clear."""
 
     @property
     def empty(self) -> bool:

@@ -63,7 +63,7 @@ def _pod_security(facts: Facts, objects: list[Live]) -> Verdict:
     del facts
     return _all(
         objects,
-        lambda each: (each.at("metadata", "labels") or {}).get(_LEVEL) == "restricted",
+        lambda each: each.at("metadata", "labels", _LEVEL) == "restricted",
         "{} namespaces enforce `restricted`",
         "not `restricted`",
     )
@@ -105,9 +105,14 @@ def _tokens(facts: Facts, objects: list[Live]) -> Verdict:
 
 def _secret_keys(each: Live) -> set[tuple[str, str]]:
     spec: dict[str, Any] = each.at("spec", "template", "spec") or {}
-    containers = cast("list[dict[str, Any]]", [*(spec.get("initContainers") or ()), *spec["containers"]])
-    sources = [variable.get("valueFrom") or {} for each in containers for variable in each.get("env") or ()]
-    return {(ref["name"], ref["key"]) for source in sources if (ref := source.get("secretKeyRef"))}
+    containers: list[dict[str, Any]] = [*(spec.get("initContainers") or ()), *spec["containers"]]
+    variables: list[dict[str, Any]] = [variable for item in containers for variable in item.get("env") or ()]
+    references: list[dict[str, str]] = [
+        variable["valueFrom"]["secretKeyRef"]
+        for variable in variables
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    ]
+    return {(reference["name"], reference["key"]) for reference in references}
 
 
 def _database(facts: Facts, objects: list[Live]) -> Verdict:
@@ -140,7 +145,7 @@ def _verified(facts: Facts, objects: list[Live]) -> Verdict:
     del facts, objects
     return (
         Outcome.UNKNOWN,
-        "no record of a verification is kept; `ziggurat backup verify` reads every byte now",
+        "nothing records a verification; `ziggurat backup verify` reads every byte now",
     )
 
 
@@ -210,42 +215,102 @@ def _encrypted(facts: Facts, objects: list[Live]) -> Verdict:
     del objects
     if facts.state.clear:
         return Outcome.FAILS, f"in the clear in the stack's state: {', '.join(facts.state.clear)}"
+    if not facts.state.encryption:
+        return Outcome.UNKNOWN, "the stack's state does not say what encrypts it"
     return Outcome.HOLDS, f"encrypted in the stack's state by `{facts.state.encryption}`"
 
 
 _TRACKING = _kind("Deployment", name="mlflow")
 _REFUSED = "the policy and the action of its binding, as the API server has them"
 
+_NO_BACKUP, _NO_ADMISSION = "the blueprint has no `backup`", "the blueprint has no `admission`"
+_ADMISSION = (
+    ("registries", "Teams' images come from allowed registries", _NO_ADMISSION),
+    ("tags", "Teams' images have versions", _NO_ADMISSION),
+    ("requests", "Teams' work says what it needs", _NO_ADMISSION),
+    ("gpu-queue", "Work on GPUs waits in its team's queue", f"{_NO_ADMISSION} with `queues`"),
+)
+
 CONTROLS: tuple[Control, ...] = (
-    Control("pod-security", "Pods are restricted", f"the label `{_LEVEL}` of each namespace", _kind("Namespace"),
-            _pod_security),
-    Control("networks", "Networks deny by default", "a policy without rules in each namespace",
-            _kind("NetworkPolicy", name="default-deny"), _networks),
-    Control("anonymous", "Nobody enters without an account", "ziggurat check: anonymous", _TRACKING,
-            _checked("anonymous")),
-    Control("isolation", "Teams do not reach each other's work", "ziggurat check: isolation", _TRACKING,
-            _checked("isolation")),
-    Control("quota", "Teams have quotas", "the ResourceQuota of each team's namespace", _kind("ResourceQuota"),
-            _quotas),
-    Control("tokens", "Pods have no rights on the cluster", "the ServiceAccounts' automountServiceAccountToken",
-            _kind("ServiceAccount"), _tokens),
-    Control("database", "Database credentials are separate", "the Secrets that the tracking server's pods read",
-            _database_objects, _database, "the database is brought; its roles are its owner's affair"),
-    Control("backups", "Backups are scheduled and succeed", "the CronJob and its last success",
-            _kind("CronJob", name="backup"), _scheduled, "the blueprint has no `backup`"),
-    Control("backups-verified", "Backups can be read", "ziggurat backup verify", _kind("CronJob", name="backup"),
-            _verified, "the blueprint has no `backup`"),
-    Control("images", "The platform runs its own images alone", "the images of the pods in its namespace",
-            _kind("Namespace"), _images),
+    Control(
+        "pod-security",
+        "Pods are restricted",
+        f"the label `{_LEVEL}` of each namespace",
+        _kind("Namespace"),
+        _pod_security,
+    ),
+    Control(
+        "networks",
+        "Networks deny by default",
+        "a policy without rules in each namespace",
+        _kind("NetworkPolicy", name="default-deny"),
+        _networks,
+    ),
+    Control(
+        "anonymous",
+        "Nobody enters without an account",
+        "ziggurat check: anonymous",
+        _TRACKING,
+        _checked("anonymous"),
+    ),
+    Control(
+        "isolation",
+        "Teams do not reach each other's work",
+        "ziggurat check: isolation",
+        _TRACKING,
+        _checked("isolation"),
+    ),
+    Control(
+        "quota",
+        "Teams have quotas",
+        "the ResourceQuota of each team's namespace",
+        _kind("ResourceQuota"),
+        _quotas,
+    ),
+    Control(
+        "tokens",
+        "Pods have no rights on the cluster",
+        "automountServiceAccountToken of the accounts",
+        _kind("ServiceAccount"),
+        _tokens,
+    ),
+    Control(
+        "database",
+        "Database credentials are separate",
+        "the Secrets that the tracking server's pods read",
+        _database_objects,
+        _database,
+        "the database is brought; its roles are its owner's affair",
+    ),
+    Control(
+        "backups",
+        "Backups are scheduled and succeed",
+        "the CronJob and its last success",
+        _kind("CronJob", name="backup"),
+        _scheduled,
+        _NO_BACKUP,
+    ),
+    Control(
+        "backups-verified",
+        "Backups can be read",
+        "ziggurat backup verify",
+        _kind("CronJob", name="backup"),
+        _verified,
+        _NO_BACKUP,
+    ),
+    Control(
+        "images",
+        "The platform runs its own images alone",
+        "the images of the pods in its namespace",
+        _kind("Namespace"),
+        _images,
+    ),
     *(
         Control(f"admission-{rule}", title, _REFUSED, _policy(rule), _refuses, missing)
-        for rule, title, missing in (
-            ("registries", "Teams' images come from allowed registries", "the blueprint has no `admission`"),
-            ("tags", "Teams' images have versions", "the blueprint has no `admission`"),
-            ("requests", "Teams' work says what it needs", "the blueprint has no `admission`"),
-            ("gpu-queue", "Work on GPUs waits in its team's queue", "the blueprint has no `admission` and `queues`"),
-        )
+        for rule, title, missing in _ADMISSION
     ),
-    Control("secrets", "Secrets are encrypted in the state", "the stack's export", _kind("Secret"), _encrypted),
-)  # fmt: skip
+    Control(
+        "secrets", "Secrets are encrypted in the state", "the stack's export", _kind("Secret"), _encrypted
+    ),
+)
 """Every control, in the order of the report."""

@@ -1,4 +1,4 @@
-"""What controls are judged by: the objects that the stack manages as the cluster has them, outputs, checks."""
+"""What controls are judged by: the stack's objects as the cluster has them, outputs, checks."""
 
 from __future__ import annotations
 
