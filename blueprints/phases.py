@@ -61,7 +61,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
-    Capability("admission", "admission policies", Phase.ENTERPRISE, built=False),
+    Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
 
 
@@ -101,8 +101,8 @@ POOL_PROVIDERS: tuple[Mode, ...] = (
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION})
-"""The phases that this version of Ziggurat provisions whole."""
+BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION, Phase.ENTERPRISE})
+"""The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 
 _STARTER: dict[str, Any] = {
     "teams": {"*": {"quota": {"cpu": "8", "memory": "32Gi", "gpus": 0, "storage": "100Gi", "pods": 100}}},

@@ -46,7 +46,7 @@ def refuse_unbuilt(document: Document) -> dict[str, Any]:
             "this version of Ziggurat does not build this phase yet",
             value=phase,
             rule=f"it builds: {', '.join(built for built in Phase if built in BUILT_PHASES)}",
-            remedy=f"write `phase: {max(BUILT_PHASES, key=lambda built: built.rank)}`",
+            remedy=f"write `phase: {_nearest(phase)}`",
         )
     for capability in CAPABILITIES:
         if capability.key in document.data:
@@ -68,6 +68,11 @@ def _refuse_providers(document: Document, phase: Phase | None) -> None:
         for provider in POOL_PROVIDERS:
             if child(child(pools, name), "provider") == provider.mode:
                 _refuse(document, ("gpuPools", name, "provider"), provider, phase)
+
+
+def _nearest(phase: Phase) -> Phase:
+    """The highest phase below one that is not built; a higher one would unlock more than was asked for."""
+    return max((built for built in BUILT_PHASES if built.rank < phase.rank), key=lambda built: built.rank)
 
 
 def _phase(document: Document) -> Phase | None:

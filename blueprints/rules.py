@@ -189,6 +189,26 @@ def backup_store(blueprint: Blueprint) -> Iterator[Finding]:
         )
 
 
+def admission(blueprint: Blueprint) -> Iterator[Finding]:
+    """Each registry is listed once, and nothing is asked about queues that are not there."""
+    policies = blueprint.admission
+    if policies is None:
+        return
+    listed = policies.allowed_registries or ()
+    for index, registry in enumerate(listed):
+        if registry in listed[:index]:
+            where = ("admission", "allowedRegistries", index)
+            yield Finding(where, "is given twice", registry, "each registry once", "take one away")
+    if policies.gpu_queue and blueprint.queues is None:
+        yield Finding(
+            ("admission", "gpuQueue"),
+            "asks for queues that are not there",
+            policies.gpu_queue,
+            "work can wait in its team's queue only where there are `queues`",
+            "add `queues: {}`, or take this out",
+        )
+
+
 RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     platform_name,
     team_names,
@@ -199,6 +219,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     store_identity,
     backup_store,
     *pools.RULES,
+    admission,
 )
 """What makes a blueprint invalid."""
 

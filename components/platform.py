@@ -6,10 +6,12 @@ import pulumi
 
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
+from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase, S3Artifacts
 from blueprints.model.teams import Team
 from blueprints.names import system_namespace
 from components import artifacts, auth, backup, database, pools, queues, tracking, versions
+from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
 from components.backup import PlatformBackup, PlatformBackupArgs
@@ -42,6 +44,7 @@ class Apps:
     proxy: App
     backup: App
     kueue: App
+    admission: App
 
     @staticmethod
     def of(platform: str) -> "Apps":
@@ -62,6 +65,7 @@ class Apps:
             proxy=app("oauth2-proxy", "auth"),
             backup=app("backup", "backup"),
             kueue=replace(app("kueue", "queues"), release=queues.RELEASE),
+            admission=app("admission", "admission"),
         )
 
 
@@ -245,6 +249,9 @@ class MLPlatform(pulumi.ComponentResource):
                 ),
                 child,
             )
+        if blueprint.admission:
+            policies = admission_args(blueprint, apps, blueprint.admission)
+            AdmissionPolicies(f"{name}-admission", policies, child)
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -288,6 +295,17 @@ def _bounded(blueprint: Blueprint) -> dict[str, Team]:
     quotas = {name: team.quota for name, team in blueprint.teams.items()}
     bounded = bounds(quotas, blueprint.queues, blueprint.gpu_pools)
     return {name: team.model_copy(update={"quota": bounded[name]}) for name, team in blueprint.teams.items()}
+
+
+def admission_args(blueprint: Blueprint, apps: Apps, chosen: Admission) -> AdmissionPoliciesArgs:
+    """What the admission policies are made of."""
+    return AdmissionPoliciesArgs(
+        apps.admission,
+        chosen,
+        images(blueprint),
+        mirror=blueprint.images.registry,
+        queues=blueprint.queues is not None,
+    )
 
 
 def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:

@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "up": "Provision a blueprint, or bring a platform in line with it.",
         "status": "Say how a platform is.",
         "check": "Use a platform as its teams do, and say what works.",
+        "evidence": "Show what implements each control, and what proves it.",
         "outputs": "Print what a platform tells its users.",
         "connect": "Print what a data scientist needs to use a platform.",
         "rotate": "Give a running platform new passwords and keys.",

@@ -27,6 +27,7 @@ PLURALS: dict[str, str] = {
     "StorageClass": "storageclasses",
     "PriorityClass": "priorityclasses",
     "Endpoints": "endpoints",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }
 """Plurals in a resource's path that are not the kind in lower case with an `s`."""
 

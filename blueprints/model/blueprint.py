@@ -1,14 +1,14 @@
 """The blueprint: the whole of what a user declares."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from blueprints.model.access import Auth, BasicAuth
+from blueprints.model.admission import Admission, Registry
 from blueprints.model.backup import Backup
 from blueprints.model.base import IMMUTABLE, Part
 from blueprints.model.later import (
-    Admission,
     Gateway,
     Monitoring,
     Notebooks,
@@ -20,7 +20,7 @@ from blueprints.model.later import (
 )
 from blueprints.model.pools import GpuPool
 from blueprints.model.queues import Queues
-from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName, text
+from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -59,15 +59,6 @@ class Tracking(Part):
         default_factory=lambda: Resources(cpu="250m", memory="768Mi", memory_limit="1536Mi")
     )
     """What each server asks for; left out, 250m CPU, 768Mi and a limit of 1536Mi: enough for two workers."""
-
-
-Registry = Annotated[
-    str,
-    text(
-        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]([a-z0-9._/-]*[a-z0-9])?)?$",
-        "a registry and, if it has one, a path, such as registry.acme.example:5000/mirror; no scheme",
-    ),
-]
 
 
 class Images(Part):
@@ -126,4 +117,4 @@ class Blueprint(Part):
     notebooks: Notebooks | None = None
     """Notebooks; left out, none."""
     admission: Admission | None = None
-    """Admission policies; left out, none."""
+    """What the API server refuses in the teams' namespaces; left out, nothing but what Pod Security does."""

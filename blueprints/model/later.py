@@ -80,7 +80,3 @@ class Serving(Part):
 
 class Notebooks(Part):
     """Notebooks."""
-
-
-class Admission(Part):
-    """Admission policies."""

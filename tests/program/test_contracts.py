@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 CLUSTER_WIDE = {
     "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
-    "ClusterQueue", "ResourceFlavor",
+    "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 }  # fmt: skip
 CHARTS = {chart.name: chart for chart in versions.CHARTS}
 HOLD_DATA = {"Namespace", "PersistentVolumeClaim"}

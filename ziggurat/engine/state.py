@@ -72,6 +72,10 @@ class State:
     """The charts' releases, which are no objects of Kubernetes."""
     half_done: bool = False
     """Whether a run left something half-way: pending operations, or replacements not finished."""
+    encryption: str = ""
+    """What encrypts the secrets in the state, such as `passphrase`; empty before the first run."""
+    clear: tuple[str, ...] = ()
+    """Kubernetes Secrets whose values the state holds in the clear."""
 
     @property
     def empty(self) -> bool:
@@ -100,7 +104,23 @@ def read(export: Mapping[str, Any] | None) -> State:
         releases=tuple(_release(item) for item in resources if item["type"] == RELEASE),
         half_done=bool(operations)
         or any(item.get("pendingReplacement") or item.get("delete") for item in resources),
+        encryption=str(as_mapping(deployment.get("secrets_providers")).get("type", "")),
+        clear=tuple(managed(item).label for item in resources if _is_object(item) and _in_the_clear(item)),
     )
+
+
+def _in_the_clear(resource: Resource) -> bool:
+    inputs, outputs = as_mapping(resource.get("inputs")), as_mapping(resource.get("outputs"))
+    if inputs.get("kind") != "Secret":
+        return False
+    given = [inputs.get(key) for key in ("data", "stringData") if inputs.get(key)]
+    answered = [outputs.get(key) for key in ("data", "stringData") if outputs.get(key)]
+    return not any(map(_has_secret, given)) or not all(map(_has_secret, answered))
+
+
+def _has_secret(value: Any) -> bool:
+    """Whether a value, or one in it, is encrypted."""
+    return mask(value) != value
 
 
 def managed(resource: Resource) -> Managed:

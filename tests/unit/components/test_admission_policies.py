@@ -1,0 +1,102 @@
+"""Which admission policies a blueprint has, what they do, and whose namespaces they are for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blueprints.model import Blueprint
+from components.admission import policies
+from components.platform import Apps, admission_args
+from ziggurat.plan import plan
+
+VARIANT = Path(__file__).parents[2] / "program" / "variants" / "admission.yaml"
+
+
+def made(**more: Any) -> Blueprint:
+    given = {"apiVersion": "ziggurat/v1", "name": "acme", "phase": "enterprise", "teams": {"vision": {}}}
+    return Blueprint.model_validate({**given, "admission": {}, **more})
+
+
+def actions(blueprint: Blueprint) -> dict[str, str]:
+    assert blueprint.admission
+    args = admission_args(blueprint, Apps.of(blueprint.name), blueprint.admission)
+    return {rule.name: action for rule, action in policies(args)}
+
+
+def allowed(blueprint: Blueprint) -> str:
+    assert blueprint.admission
+    args = admission_args(blueprint, Apps.of(blueprint.name), blueprint.admission)
+    return policies(args)[0][0].variables["allowed"]
+
+
+def test_every_rule_refuses_unless_the_blueprint_says_otherwise() -> None:
+    assert actions(made()) == {"registries": "Deny", "tags": "Deny", "requests": "Deny"}
+    chosen = {"tags": "Warn", "requests": "Audit"}
+    assert actions(made(admission=chosen)) == {"registries": "Deny", "tags": "Warn", "requests": "Audit"}
+
+
+def test_queues_bring_the_rule_of_queues() -> None:
+    assert actions(made(queues={}))["gpu-queue"] == "Deny"
+    assert actions(made(queues={}, admission={"gpuQueue": "Warn"}))["gpu-queue"] == "Warn"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, '["docker.io", "ghcr.io"]'),
+        ({"images": {"registry": "registry.acme.net/mirror"}}, '["registry.acme.net/mirror"]'),
+        ({"admission": {"allowedRegistries": ["quay.io/acme"]}}, '["quay.io/acme"]'),
+    ],
+)
+def test_registries_are_the_platforms_the_mirror_or_those_named(more: Any, expected: str) -> None:
+    assert allowed(made(**more)) == expected
+
+
+def test_bindings_pick_the_platforms_own_team_namespaces_alone() -> None:
+    from blueprints import load
+
+    planned = plan(load(VARIANT))
+    bindings = [each for each in planned.objects if each.kind == "ValidatingAdmissionPolicyBinding"]
+    spaces = {each.object_name: each for each in planned.objects if each.kind == "Namespace"}
+
+    assert len(bindings) == 3
+    for each in bindings:
+        selector = each.manifest["spec"]["matchResources"]["namespaceSelector"]
+        (team,) = selector["matchExpressions"]
+        assert team == {"key": "ziggurat.dev/team", "operator": "Exists"}
+        chosen = {
+            name
+            for name, space in spaces.items()
+            if selector["matchLabels"].items() <= space.manifest["metadata"]["labels"].items()
+            and team["key"] in space.manifest["metadata"]["labels"]
+        }
+        assert chosen == {"acme-ml-vision", "acme-ml-pricing"}
+        assert selector["matchLabels"]["app.kubernetes.io/instance"] == "acme-ml"
+
+
+def test_every_policy_has_a_binding_that_comes_after_it_and_both_carry_the_platforms_name() -> None:
+    from blueprints import load
+
+    planned = plan(load(VARIANT))
+    rules = {each.object_name: each for each in planned.objects if each.kind == "ValidatingAdmissionPolicy"}
+    bound = {
+        each.manifest["spec"]["policyName"]: each
+        for each in planned.objects
+        if each.kind == "ValidatingAdmissionPolicyBinding"
+    }
+
+    assert rules.keys() == bound.keys()
+    for name, rule in rules.items():
+        assert name.startswith("acme-ml-")
+        assert rule.urn in bound[name].dependencies
+    found = {name: each.manifest["spec"]["validationActions"] for name, each in bound.items()}
+    assert found == {
+        "acme-ml-registries": ["Deny", "Audit"],
+        "acme-ml-tags": ["Warn", "Audit"],
+        "acme-ml-requests": ["Audit"],
+    }
+    assert all(re.search("-(deny|warn|audit)$", each.object_name) for each in bound.values())

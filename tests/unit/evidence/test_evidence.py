@@ -1,0 +1,197 @@
+"""How controls are judged where a real platform would have to be broken to see it, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ziggurat.check import Outcome as Checked
+from ziggurat.check import Result
+from ziggurat.engine.state import Managed, State, read
+from ziggurat.evidence import Evidence, Facts, Finding, gather
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+OUTPUTS = {
+    "namespace": "acme",
+    "teams": {"vision": {"namespace": "acme-vision"}},
+    "images": ["ghcr.io/a/b:1"],
+}
+GROUPS = {"Deployment": "apps/v1", "StatefulSet": "apps/v1", "CronJob": "batch/v1"}
+SIGNED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:x"}
+
+Object = dict[str, Any]
+
+
+class FakeCluster:
+    """Lists of objects by kind and namespace."""
+
+    def __init__(self, *objects: Object) -> None:
+        self.all = objects
+
+    def objects(self, api_version: str, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        return [
+            each
+            for each in self.all
+            if (each["kind"], each["metadata"].get("namespace", "")) == (kind, namespace)
+        ]
+
+
+def item(kind: str, name: str, namespace: str = "acme", **more: Any) -> Object:
+    return {"kind": kind, "metadata": {"name": name, "namespace": namespace}, **more}
+
+
+def found(*objects: Object, state: State | None = None, checks: Sequence[Result] | None = None) -> Any:
+    """What is known of each control where the stack manages these objects, and the cluster has them."""
+    managed = tuple(
+        Managed(
+            "urn",
+            GROUPS.get(each["kind"], "v1"),
+            each["kind"],
+            each["metadata"]["name"],
+            each["metadata"]["namespace"],
+            False,
+            {},
+        )
+        for each in objects
+        if each["kind"] != "Pod"
+    )
+    known = state or State(exists=True, objects=managed)
+    facts = Facts(known, OUTPUTS, cast("Any", FakeCluster(*objects)), NOW, checks)
+    return {each.id: each for each in gather(facts)}
+
+
+def pod_spec(*keys: str) -> Object:
+    env = [{"name": key, "valueFrom": {"secretKeyRef": {"name": "postgresql", "key": key}}} for key in keys]
+    return {"template": {"spec": {"containers": [{"name": "mlflow", "image": "x", "env": env}]}}}
+
+
+MLFLOW = item("Deployment", "mlflow", spec=pod_spec("mlflow"))
+LINE = Result("anonymous", "asks without an account", 0.1, Checked.OK, "8 requests answered 401")
+BAD = Result("isolation", "tries", 0.1, Checked.FAILED, "200, not refused", "x", "vision")
+
+
+def outcome(finding: Finding) -> str:
+    return finding.outcome.value
+
+
+def test_without_checks_what_only_use_shows_is_unknown() -> None:
+    assert outcome(found(MLFLOW)["anonymous"]) == "unknown"
+    assert "--check" in found(MLFLOW)["anonymous"].detail
+
+
+def test_checks_prove_and_disprove() -> None:
+    known = found(MLFLOW, checks=(LINE, BAD))
+
+    assert (outcome(known["anonymous"]), outcome(known["isolation"])) == ("holds", "fails")
+    assert known["isolation"].detail == "vision: 200, not refused"
+    assert "8 requests answered 401" in known["anonymous"].detail
+
+
+def test_a_check_that_was_skipped_or_never_reached_proves_nothing() -> None:
+    skipped = Result("isolation", "tries", 0, Checked.SKIPPED, "one team only")
+    known = found(MLFLOW, checks=(skipped,))
+
+    assert (outcome(known["isolation"]), outcome(known["anonymous"])) == ("unknown", "unknown")
+    assert "one team only" in known["isolation"].detail
+    assert "the checks ended before it" in known["anonymous"].detail
+
+
+@pytest.mark.parametrize(("keys", "expected"), [(("mlflow",), "holds"), (("mlflow", "postgres"), "fails")])
+def test_the_server_must_not_read_the_superusers_password(keys: tuple[str, ...], expected: str) -> None:
+    server = item("Deployment", "mlflow", spec=pod_spec(*keys))
+
+    assert outcome(found(item("StatefulSet", "postgresql"), server)["database"]) == expected
+    assert outcome(found(server)["database"]) == "absent"
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        ({"spec": {"schedule": "0 2 * * *"}}, "unknown"),
+        ({"spec": {"schedule": "0 2 * * *", "suspend": True}}, "fails"),
+        (
+            {"spec": {"schedule": "0 2 * * *"}, "status": {"lastSuccessfulTime": "2026-03-01T02:00:09Z"}},
+            "holds",
+        ),
+    ],
+)
+def test_a_schedule_is_evidence_once_something_of_it_succeeded(job: Mapping[str, Any], expected: str) -> None:
+    known = found(item("CronJob", "backup", **job))
+
+    assert outcome(known["backups"]) == expected
+    assert outcome(known["backups-verified"]) == "unknown"
+
+
+@pytest.mark.parametrize(("image", "expected"), [("ghcr.io/a/b:1", "holds"), ("evil.net/x:1", "fails")])
+def test_pods_run_the_platforms_images(image: str, expected: str) -> None:
+    space = {"kind": "Namespace", "metadata": {"name": "acme", "namespace": ""}}
+    pod = item("Pod", "mlflow-0", spec={"containers": [{"name": "m", "image": image}]})
+
+    assert outcome(found(space, pod)["images"]) == expected
+    assert outcome(found(space)["images"]) == "unknown"
+
+
+def test_an_account_with_a_token_is_named() -> None:
+    known = found(
+        item("ServiceAccount", "mlflow", automountServiceAccountToken=False), item("ServiceAccount", "other")
+    )
+
+    assert known["tokens"].detail == "gives its pods a token: ServiceAccount acme/other"
+
+
+def test_a_team_without_quota_is_named() -> None:
+    quota = item("ResourceQuota", "quota", "acme", spec={"hard": {"pods": "1"}})
+
+    assert found(quota)["quota"].detail == "no quota: acme-vision"
+
+
+def exported(given: Any, answered: Any) -> State:
+    resource = {
+        "urn": "u",
+        "type": "kubernetes:core/v1:Secret",
+        "inputs": {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", "namespace": "acme"},
+            "stringData": given,
+        },
+        "outputs": {"data": answered},
+    }
+    return read({"deployment": {"secrets_providers": {"type": "passphrase"}, "resources": [resource]}})
+
+
+@pytest.mark.parametrize(
+    ("given", "answered", "clear"),
+    [
+        ({"password": SIGNED, "username": "ada"}, SIGNED, ()),
+        ({"password": "hush"}, SIGNED, ("Secret acme/s",)),
+        ({"password": SIGNED}, {"password": "aHVzaA=="}, ("Secret acme/s",)),
+    ],
+)
+def test_a_secret_in_the_clear_in_the_state_is_found(
+    given: Any, answered: Any, clear: tuple[str, ...]
+) -> None:
+    state = exported(given, answered)
+
+    assert (state.encryption, state.clear) == ("passphrase", clear)
+    known = found(item("Secret", "s"), state=state)
+    assert outcome(known["secrets"]) == ("fails" if clear else "holds")
+
+
+def test_the_report_counts_and_fails_only_for_what_fails() -> None:
+    target = cast(
+        "Any", SimpleNamespace(platform="acme", description="c", stack="s", context="c", sandbox=False)
+    )
+    every = tuple(found(MLFLOW, checks=(LINE,)).values())
+    good = tuple(each for each in every if outcome(each) != "fails")
+
+    assert not Evidence(target, "starter", NOW, every).holds
+    assert Evidence(target, "starter", NOW, good).holds
+    shown = Evidence(target, "starter", NOW, every).as_json()
+    assert sum(shown["summary"].values()) == len(shown["controls"]) == len(every)
+    assert shown["controls"][0]["at"] == "2026-03-01T12:00:00+00:00"
+    assert "## Not known" in Evidence(target, "starter", NOW, good).markdown()
