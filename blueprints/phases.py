@@ -53,7 +53,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
-    Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=False),
+    Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=False),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=False),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
@@ -93,7 +93,7 @@ MODES: tuple[Mode, ...] = (
 )
 """Modes that are not listed here are there from the first phase on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER})
+BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION})
 """The phases that this version of Ziggurat provisions whole."""
 
 _STARTER: dict[str, Any] = {

@@ -7,28 +7,17 @@ allowed, but probably not meant, is a warning: WARNINGS.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import combinations
 
 from blueprints.document import Document, Where, path_text, shorten
+from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.names import MAX_LABEL, team_namespace
 from blueprints.problems import Problem
+from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A breach of a rule."""
-
-    where: Where
-    message: str
-    value: str = ""
-    rule: str = ""
-    remedy: str = ""
-
 
 RESERVED_PLATFORMS = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster has; `kube-` is Kubernetes' own prefix."""
@@ -209,6 +198,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     oidc,
     store_identity,
     backup_store,
+    *PROJECT_RULES,
 )
 """What makes a blueprint invalid."""
 

@@ -18,6 +18,7 @@ from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
 from components.namespaces import TeamNamespaces, TeamNamespacesArgs
 from components.objects import component_token
+from components.projects import ScheduledProjects, ScheduledProjectsArgs, project_edges, project_images
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
 from components.versions import ImageSource
@@ -71,6 +72,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *_artifact_edges(blueprint, apps),
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
+        *project_edges(blueprint.name, blueprint.projects),
     )
 
 
@@ -181,7 +183,7 @@ class MLPlatform(pulumi.ComponentResource):
             ),
             child,
         )
-        Auth(
+        access = Auth(
             f"{name}-auth",
             AuthArgs(
                 apps.accounts,
@@ -214,6 +216,21 @@ class MLPlatform(pulumi.ComponentResource):
                 ),
                 child,
             )
+        if blueprint.projects:
+            ScheduledProjects(
+                f"{name}-projects",
+                ScheduledProjectsArgs(
+                    blueprint.name,
+                    blueprint.projects,
+                    blueprint.teams,
+                    blueprint.gpu_pools,
+                    connections,
+                    images,
+                    teams.namespaces,
+                    accounts=access.ready,
+                ),
+                child,
+            )
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -227,7 +244,7 @@ class MLPlatform(pulumi.ComponentResource):
 
 
 def images(blueprint: Blueprint) -> list[str]:
-    """Every image that the platform runs, as its pods name them: what a mirror has to hold."""
+    """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     used = {
         versions.MLFLOW: True,
@@ -237,7 +254,8 @@ def images(blueprint: Blueprint) -> list[str]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
     }
-    return sorted(source.reference(image) for image, is_used in used.items() if is_used)
+    own = {source.reference(image) for image, is_used in used.items() if is_used}
+    return sorted(own | project_images(blueprint.projects, source))
 
 
 def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:

@@ -14,12 +14,12 @@ from blueprints.model.later import (
     Monitoring,
     Notebooks,
     Pipelines,
-    Project,
     Queues,
     Serving,
     Training,
     Tuning,
 )
+from blueprints.model.projects import Project
 from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName, text
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
