@@ -17,6 +17,7 @@ from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.names import MAX_LABEL, team_namespace
 from blueprints.problems import Problem
+from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
 
 RESERVED_PLATFORMS = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -220,6 +221,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     backup_store,
     *pools.RULES,
     admission,
+    *PROJECT_RULES,
 )
 """What makes a blueprint invalid."""
 

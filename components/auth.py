@@ -26,6 +26,15 @@ PROGRAM_ROUTES = "^/(api/|v1/traces$|version$|health$)"
 """What programs ask of MLflow: its API, OpenTelemetry's traces, its version, its health."""
 OIDC_FUNCTION = "ziggurat_oidc:authenticate"
 """The authorization function of a single sign-on: components/scripts/ziggurat_oidc.py."""
+CLIENT_KEYS = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_WORKSPACE",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD",
+)
+"""What the Secret of an account holds: the environment variables of an MLflow client."""
 _USER = 1000
 _PROXY_USER = 2000
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="64Mi", memory_limit="256Mi")
@@ -106,17 +115,21 @@ class Auth(pulumi.ComponentResource):
         mode = "oidc" if args.oidc else "basic"
         super().__init__(component_token(Auth), name, {"mode": mode}, opts)
         wanted = accounts(args.teams)
-        self._accounts(name, args, wanted)
-        for user, roles in wanted.items():
-            for team in roles:
-                manifest = client_secret(args, user, team)
-                register(self, manifest, depends_on=[args.namespaces[team]])
+        job = self._accounts(name, args, wanted)
+        secrets = [
+            register(self, client_secret(args, user, team), depends_on=[args.namespaces[team]])
+            for user, roles in wanted.items()
+            for team in roles
+        ]
+        self.ready: tuple[pulumi.Resource, ...] = (job, *secrets)
         if args.oidc:
             self._proxy(args, args.oidc)
         self.accounts = pulumi.Output.from_input(wanted)
         self.register_outputs({"accounts": self.accounts})
 
-    def _accounts(self, name: str, args: AuthArgs, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    def _accounts(
+        self, name: str, args: AuthArgs, wanted: Mapping[str, Mapping[str, str]]
+    ) -> pulumi.Resource:
         job, credentials = args.job, args.credentials
         desired = {"workspaces": sorted(args.teams), "accounts": wanted}
         passwords = {user: credentials.password(Label.account(user)) for user in wanted}
@@ -132,7 +145,7 @@ class Auth(pulumi.ComponentResource):
         fingerprints = [credentials.fingerprint(Label.account(user)) for user in (args.admin, *wanted)]
         template = accounts_pod(args, digest(files, fingerprints))
         manifest = workloads.job(job, digest(template), template)
-        register(self, manifest, name=f"{name}-accounts", depends_on=[*before, *args.server])
+        return register(self, manifest, name=f"{name}-accounts", depends_on=[*before, *args.server])
 
     def _proxy(self, args: AuthArgs, oidc: OidcAuth) -> None:
         proxy = args.proxy
@@ -158,18 +171,16 @@ def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
     itself, and from 500 MiB on send them there; no team reaches it. `false` makes them go through the server,
     which checks whose they are.
     """
-    return configuration.secret(
-        team_app(args.tracking.platform, team),
-        {
-            "MLFLOW_TRACKING_URI": service_uri(args.tracking),
-            "MLFLOW_TRACKING_USERNAME": user,
-            "MLFLOW_TRACKING_PASSWORD": args.credentials.password(Label.account(user)),
-            "MLFLOW_WORKSPACE": team,
-            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
-            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
-        },
-        client_secret_name(user),
-    )
+    values = {
+        "MLFLOW_TRACKING_URI": service_uri(args.tracking),
+        "MLFLOW_TRACKING_USERNAME": user,
+        "MLFLOW_TRACKING_PASSWORD": args.credentials.password(Label.account(user)),
+        "MLFLOW_WORKSPACE": team,
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
+    }
+    app = team_app(args.tracking.platform, team)
+    return configuration.secret(app, {key: values[key] for key in CLIENT_KEYS}, client_secret_name(user))
 
 
 def accounts_pod(args: AuthArgs, config_hash: str) -> Manifest:

@@ -37,8 +37,6 @@ _SCRIPTS = "/opt/ziggurat"
 _DUMP = f"{_SCRATCH}/database.dump"
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="2Gi")
 """restic keeps the index of its repository in memory: about 1 GiB for 10 million files."""
-_NEVER = "0 0 31 2 *"
-"""The 31st of February: a CronJob has to have a schedule, even if it is suspended for ever."""
 
 Source = EmbeddedArtifacts | S3Artifacts
 
@@ -78,7 +76,7 @@ class PlatformBackup(pulumi.ComponentResource):
         ]
         for manifest in (
             workloads.cron_job(app, BACKUP, args.backup.schedule, backup_pod(args)),
-            workloads.cron_job(app, RESTORE, _NEVER, restore_pod(args), suspended=True),
+            workloads.cron_job(app, RESTORE, workloads.NEVER, restore_pod(args), suspended=True),
         ):
             register(self, manifest, depends_on=[*before, *args.database.ready, *args.store.ready])
         self.register_outputs({})

@@ -23,6 +23,13 @@ from components.manifests.queues import bounds
 from components.namespaces import TeamNamespaces, TeamNamespacesArgs
 from components.objects import component_token
 from components.pools import GpuNodePools, GpuNodePoolsArgs
+from components.projects import (
+    ScheduledProjects,
+    ScheduledProjectsArgs,
+    brought_images,
+    fetches,
+    project_edges,
+)
 from components.queues import PlatformQueues, PlatformQueuesArgs
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
@@ -82,6 +89,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if _runs_kueue(blueprint) else ()),
+        *project_edges(blueprint.name, blueprint.projects),
     )
 
 
@@ -196,7 +204,7 @@ class MLPlatform(pulumi.ComponentResource):
             ),
             child,
         )
-        Auth(
+        access = Auth(
             f"{name}-auth",
             AuthArgs(
                 apps.accounts,
@@ -252,6 +260,22 @@ class MLPlatform(pulumi.ComponentResource):
         if blueprint.admission:
             policies = admission_args(blueprint, apps, blueprint.admission)
             AdmissionPolicies(f"{name}-admission", policies, child)
+        if blueprint.projects:
+            ScheduledProjects(
+                f"{name}-projects",
+                ScheduledProjectsArgs(
+                    blueprint.name,
+                    blueprint.projects,
+                    blueprint.teams,
+                    blueprint.gpu_pools,
+                    connections,
+                    images,
+                    teams.namespaces,
+                    queued=blueprint.queues is not None,
+                    accounts=access.ready,
+                ),
+                child,
+            )
         self.namespace = system.namespace
         self.tracking_uri = server.uri
         self.artifacts_uri = bucket.uri
@@ -265,9 +289,10 @@ class MLPlatform(pulumi.ComponentResource):
 
 
 def images(blueprint: Blueprint) -> list[str]:
-    """Every image that the platform runs, as its pods name them."""
+    """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
-    return sorted(source.reference(image) for image in used_images(blueprint))
+    own = {source.reference(image) for image in used_images(blueprint)}
+    return sorted(own | brought_images(blueprint.projects))
 
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
@@ -279,6 +304,7 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
+        versions.GIT: fetches(blueprint.projects),
     }
     own = {image for image, is_used in used.items() if is_used}
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))

@@ -32,7 +32,11 @@ class SystemNamespace(pulumi.ComponentResource):
         super().__init__(component_token(SystemNamespace), name, {"namespace": args.app.namespace}, opts)
         namespace = register(self, namespaces.namespace(args.app), holds_data=True)
         policies = [network.deny_all(args.app)]
-        policies += [network.app_policy(app, args.edges) for app in network.apps(args.edges)]
+        policies += [
+            network.app_policy(app, args.edges)
+            for app in network.apps(args.edges)
+            if app.namespace == args.app.namespace
+        ]
         self.ready: tuple[pulumi.Resource, ...] = (
             namespace,
             *(register(self, policy, depends_on=[namespace]) for policy in policies),

@@ -23,8 +23,10 @@ OAUTH2_PROXY = Image("quay.io", "oauth2-proxy/oauth2-proxy", "v7.15.3")
 """7.15.2 is the oldest without the critical authentication bypasses."""
 RESTIC = Image("docker.io", "restic/restic", "0.18.1")
 RCLONE = Image("docker.io", "rclone/rclone", "1.76.0")
+GIT = Image("docker.io", "alpine/git", "v2.52.0")
+"""MLflow's image has no git."""
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE)
+ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
 """What a mirror has to hold."""
 
 

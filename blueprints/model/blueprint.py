@@ -13,12 +13,12 @@ from blueprints.model.later import (
     Monitoring,
     Notebooks,
     Pipelines,
-    Project,
     Serving,
     Training,
     Tuning,
 )
 from blueprints.model.pools import GpuPool
+from blueprints.model.projects import Project
 from blueprints.model.queues import Queues
 from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase

@@ -6,10 +6,8 @@ refuse each one with the capability named (blueprints/phases.py says which are b
 
 from typing import Annotated
 
-from pydantic import Field
-
 from blueprints.model.base import Part
-from blueprints.model.scalars import Cron, HostName, Label, ObjectName, Storage, text
+from blueprints.model.scalars import HostName, ObjectName, Storage, text
 
 
 class Tls(Part):
@@ -38,23 +36,6 @@ class Monitoring(Part):
 
     retention: Duration = "15d"
     """How long metrics are kept."""
-
-
-class Project(Part):
-    """An MLflow Project that runs on a schedule or on request."""
-
-    team: Label
-    """The team whose experiment it writes to."""
-    uri: str = Field(min_length=1)
-    """The project's URI, as `mlflow run` takes it."""
-    entry_point: str = "main"
-    """The entry point."""
-    parameters: dict[str, str] = Field(default_factory=dict[str, str])
-    """Parameters of the entry point."""
-    schedule: Cron | None = None
-    """When, as five cron fields in UTC; left out, only on request."""
-    gpu_pool: Label | None = None
-    """The GPU pool it runs on; left out, CPU nodes."""
 
 
 class Pipelines(Part):

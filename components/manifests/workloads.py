@@ -8,6 +8,11 @@ from typing import Any
 
 from components.manifests.metadata import CONFIG_HASH, App, Manifest
 
+GPU = "nvidia.com/gpu"
+"""The resource that GPUs are."""
+NEVER = "0 0 31 2 *"
+"""The 31st of February: a CronJob has to have a schedule, even if it is suspended for ever."""
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -19,12 +24,14 @@ class Resources:
     cpu: str
     memory: str
     memory_limit: str
+    gpus: int = 0
 
     def manifest(self) -> Manifest:
         """`resources` of a container."""
+        gpus = {GPU: str(self.gpus)} if self.gpus else {}  # requests and limits of devices are equal
         return {
-            "requests": {"cpu": self.cpu, "memory": self.memory},
-            "limits": {"memory": self.memory_limit},
+            "requests": {"cpu": self.cpu, "memory": self.memory, **gpus},
+            "limits": {"memory": self.memory_limit, **gpus},
         }
 
 
@@ -152,6 +159,8 @@ def pod_template(
     spread: bool = False,
     once: bool = False,
     first: Sequence[Manifest] = (),
+    node_selector: Mapping[str, str] | None = None,
+    tolerations: Sequence[Manifest] = (),
 ) -> Manifest:
     """A pod of one container that runs as `user` (also its group), without a token of the Kubernetes API.
 
@@ -163,6 +172,8 @@ def pod_template(
         "initContainers": list(first),
         "volumes": [{"name": volume.name, **volume.source} for volume in volumes],
         "topologySpreadConstraints": _spread(app) if spread else [],
+        "nodeSelector": dict(node_selector or {}),
+        "tolerations": list(tolerations),
     }
     return {
         "metadata": {
@@ -260,8 +271,33 @@ def job(app: App, config_hash: str, template: Manifest) -> Manifest:
     }
 
 
-def cron_job(app: App, name: str, schedule: str, template: Manifest, *, suspended: bool = False) -> Manifest:
-    """Runs on a schedule, in UTC, one at a time; one that is `suspended` is a template for Jobs."""
+@dataclass(frozen=True)
+class Runs:
+    """How the runs of a CronJob behave."""
+
+    concurrency: str = "Forbid"
+    """Kubernetes' `concurrencyPolicy`."""
+    retries: int = 2
+    deadline_seconds: int | None = None
+    """After how long a run is ended; None means never."""
+    succeeded: int = 3
+    """Finished runs that are kept."""
+    failed: int = 3
+
+
+def cron_job(
+    app: App,
+    name: str,
+    schedule: str,
+    template: Manifest,
+    *,
+    suspended: bool = False,
+    runs: Runs | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Runs on a schedule, in UTC; one that is `suspended` is a template for Jobs, which have `labels` too."""
+    runs = runs or Runs()
+    deadline = {"activeDeadlineSeconds": runs.deadline_seconds} if runs.deadline_seconds else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -270,13 +306,13 @@ def cron_job(app: App, name: str, schedule: str, template: Manifest, *, suspende
             "schedule": schedule,
             "timeZone": "Etc/UTC",
             "suspend": suspended,
-            "concurrencyPolicy": "Forbid",
+            "concurrencyPolicy": runs.concurrency,
             "startingDeadlineSeconds": 3600,
-            "successfulJobsHistoryLimit": 3,
-            "failedJobsHistoryLimit": 3,
+            "successfulJobsHistoryLimit": runs.succeeded,
+            "failedJobsHistoryLimit": runs.failed,
             "jobTemplate": {
-                "metadata": {"labels": app.labels},
-                "spec": {"backoffLimit": 2, "template": template},
+                "metadata": {"labels": {**app.labels, **(labels or {})}},
+                "spec": {"backoffLimit": runs.retries, **deadline, "template": template},
             },
         },
     }

@@ -26,10 +26,12 @@ def command(blueprint: Path, as_json: bool) -> None:
     """List every image that a blueprint's platform runs: where its maker has it, and where pods pull it.
 
     A line for each: the maker's reference, a space, the reference in the pods. The two differ where the
-    blueprint names a mirror (`images: {registry: ...}`), which has to hold every one of them.
+    blueprint names a mirror (`images: {registry: ...}`), which has to hold every one of them. Images that the
+    blueprint itself names, for projects, come last and are pulled from where it says.
     """
     from blueprints import load
     from components.platform import used_images
+    from components.projects import brought_images
     from components.versions import ImageSource
 
     found = load(blueprint).blueprint
@@ -37,6 +39,7 @@ def command(blueprint: Path, as_json: bool) -> None:
     references = sorted(
         (ImageSource().reference(each), pulled.reference(each)) for each in used_images(found)
     )
+    references += [(image, image) for image in sorted(brought_images(found.projects))]
     if as_json:
         images = [{"source": source, "reference": reference} for source, reference in references]
         print_json({"platform": found.name, "registry": found.images.registry, "images": images})
