@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "evidence": "Show what implements each control, and what proves it.",
         "outputs": "Print what a platform tells its users.",
         "connect": "Print what a data scientist needs to use a platform.",
+        "run": "Run one of the blueprint's MLflow Projects now.",
         "rotate": "Give a running platform new passwords and keys.",
         "backup": "Make, list and verify backups.",
         "restore": "Put a backup back.",

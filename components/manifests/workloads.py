@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.manifests.metadata import CONFIG_HASH, App, Manifest
+from components.manifests.pools import GPU
 
-GPU = "nvidia.com/gpu"
-"""The resource that GPUs are."""
 NEVER = "0 0 31 2 *"
 """The 31st of February: a CronJob has to have a schedule, even if it is suspended for ever."""
 

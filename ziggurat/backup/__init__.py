@@ -1,5 +1,5 @@
 """Backups of a running platform: made, listed, verified and restored by Jobs on its cluster.
 
-`jobs.py` makes a Job from a CronJob of the platform and follows it, `repository.py` works on the backups,
+`repository.py` works on the backups by Jobs that ziggurat/jobs.py makes of the platform's CronJobs,
 `restoring.py` puts one back.
 """

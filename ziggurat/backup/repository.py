@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ziggurat.backup import jobs
+from ziggurat import jobs
 from ziggurat.cluster import Cluster, Object
 from ziggurat.errors import ZigguratError
 from ziggurat.progress import Progress
@@ -119,14 +119,9 @@ def explain(title: str, failure: jobs.Failure) -> ZigguratError:
     meaning, remedy = "", "see its log; it is kept for a day"
     if failure.container in ("fetch", "save"):
         meaning, remedy = _MEANINGS.get(failure.exit_code or 0, (meaning, remedy))
-    said = meaning or failure.log or _ended(failure)
+    said = meaning or failure.said
     step = f", step {failure.container}" if failure.container else ""
     return ZigguratError(f"{title} failed: {said}", where=f"Job {failure.job}{step}", remedy=remedy)
-
-
-def _ended(failure: jobs.Failure) -> str:
-    """How a step ended that said nothing: killed for its memory, for example."""
-    return "its pod was ended" if failure.exit_code is None else f"exit code {failure.exit_code}, no message"
 
 
 def _snapshots(text: str) -> tuple[Snapshot, ...]:

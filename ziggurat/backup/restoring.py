@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ziggurat.backup import jobs
+from ziggurat import jobs
 from ziggurat.backup.repository import Backups
 from ziggurat.cluster import Object
 from ziggurat.errors import ZigguratError

@@ -32,11 +32,20 @@ class Failure(Exception):  # noqa: N818 - callers turn it into an error that say
         super().__init__(job)
         self.job, self.container, self.exit_code, self.log = job, container, exit_code, log
 
+    @property
+    def said(self) -> str:
+        """Its last words; of one that said nothing (killed for its memory, for example), how it ended."""
+        if self.log:
+            return self.log
+        return "its pod was ended" if self.exit_code is None else f"exit code {self.exit_code}, no message"
+
 
 def from_cron_job(cron_job: Object, suffix: str) -> Object:
     """A Job as `kubectl create job --from` makes it; tried once, and deleted after a day at the latest."""
     metadata, template = cron_job["metadata"], copy.deepcopy(cron_job["spec"]["jobTemplate"])
     job = _job(metadata["namespace"], f"{metadata['name']}-{suffix}", template["spec"]["template"])
+    if "activeDeadlineSeconds" in template["spec"]:
+        job["spec"]["activeDeadlineSeconds"] = template["spec"]["activeDeadlineSeconds"]
     job["metadata"]["labels"] = template.get("metadata", {}).get("labels", {})
     job["metadata"]["annotations"] = {"cronjob.kubernetes.io/instantiate": "manual"}
     return job
