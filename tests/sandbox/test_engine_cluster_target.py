@@ -5,10 +5,13 @@ The cluster is the sandbox's, reached by a kubeconfig as any other; its plugin i
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +188,39 @@ def test_what_only_reads_the_stack_needs_no_plugin(machine, project, own):
     assert machine.run("status", blueprint, "--json", **closed).json["ready"] is True
     assert "MLFLOW_TRACKING_URI" in machine.run("connect", blueprint, "--team", "vision", **closed).out
     assert NAME in machine.run("outputs", blueprint, **closed).out
+
+
+def leave_lock(own: dict[str, str], host: str) -> Path:
+    """The lock of a run on `host` whose process is gone, as Pulumi writes it."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    backend = Path(own["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    lock = backend / ".pulumi" / "locks" / "organization" / "ziggurat" / NAME / f"{uuid.uuid4()}.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    said = {"pid": gone.pid, "username": "ada", "hostname": host, "timestamp": "2026-03-01T00:00:00Z"}
+    lock.write_text(json.dumps(said))
+    return lock
+
+
+def test_the_lock_of_a_killed_run_is_removed_where_its_process_is_certainly_gone(machine, project, own):
+    lock = leave_lock(own, socket.gethostname())
+
+    ran = machine.run("up", project / f"{NAME}.yaml", "--stand-in", "--yes", **own)
+
+    assert "removing the lock of a run that was killed" in ran.err
+    assert not lock.exists()
+
+
+def test_the_lock_of_another_machine_is_left_alone(machine, project, own):
+    lock = leave_lock(own, "elsewhere")
+    try:
+        ran = machine.run("up", project / f"{NAME}.yaml", "--stand-in", "--yes", code=ExitCode.LOCKED, **own)
+        assert lock.exists()
+    finally:
+        lock.unlink()
+
+    assert "of ada on elsewhere" in ran.err
+    assert f"pulumi cancel --stack {NAME}" in ran.err
 
 
 def test_a_context_may_be_renamed(machine, project, own):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pulumi.automation import (
@@ -163,10 +164,19 @@ class Engine:
         return last is not None and last.result != "succeeded"
 
     def locks(self) -> tuple[locks.Lock, ...]:
-        """Locks on the stack, where its state is kept in files of our own; else the engine finds them."""
-        if self.target.backend is None:
+        """Locks on the stack, where its state is kept in a folder; elsewhere the engine finds them."""
+        backend = self.target.backend or self._folder_of_state()
+        if backend is None:
             return ()
-        return locks.in_folder(self.target.backend, self.target.project, self.target.stack)
+        return locks.in_folder(backend, self.target.project, self.target.stack)
+
+    def _folder_of_state(self) -> Path | None:
+        """The folder of the user's own backend; None if that is no folder."""
+        with self._failing():
+            url = urlsplit(self._workspace.who_am_i().url or "")
+        if url.scheme != "file":
+            return None
+        return Path(unquote(f"{url.netloc}{url.path}")).expanduser()  # `pulumi login --local` is file://~
 
     # Making and settling
 
