@@ -7,8 +7,8 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import urlencode
 
+from ziggurat import job_logs
 from ziggurat.cluster import Cluster, Object
 from ziggurat.errors import ClusterError, InterruptedRunError, ZigguratError
 from ziggurat.progress import Progress
@@ -98,8 +98,10 @@ def set_environment(job: Object, values: Mapping[str, Any]) -> Object:
     return job
 
 
-def run(cluster: Cluster, job: Object, title: str, progress: Progress, *, seconds: float) -> str:
-    """Runs a Job to its end and deletes it: the log of its last container.
+def run(
+    cluster: Cluster, job: Object, title: str, progress: Progress, *, seconds: float, shown: bool = False
+) -> str:
+    """Runs a Job to its end and deletes it: the log of its last container; one to be `shown` has no secrets.
 
     Failure if it fails: then it is left for a day, to be looked into. ZigguratError if it takes longer than
     `seconds`: it goes on. InterruptedRunError on Ctrl-C: it goes on as well.
@@ -115,7 +117,8 @@ def run(cluster: Cluster, job: Object, title: str, progress: Progress, *, second
             remedy=f"see what became of it: kubectl logs -n {namespace} -l job-name={name} --all-containers",
         ) from None
     main = job["spec"]["template"]["spec"]["containers"][0]["name"]
-    text = _log(cluster, namespace, pods, main)
+    read = job_logs.masked if shown else job_logs.whole
+    text = read(cluster, namespace, pods[-1], main)
     cluster.delete("batch/v1", "Job", namespace, name)
     return text
 
@@ -177,14 +180,9 @@ def _outcome(job: Object | None) -> str | None:
     )
 
 
-def _statuses(pod: Object) -> list[Object]:
-    status = pod.get("status", {})
-    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
-
-
 def _doing(pods: Sequence[Object]) -> str:
     """The step that runs, or why none does."""
-    for status in (each for pod in pods for each in _statuses(pod)):
+    for status in (each for pod in pods for each in job_logs.statuses(pod)):
         state = status.get("state", {})
         if "running" in state:
             return str(status["name"])
@@ -195,15 +193,9 @@ def _doing(pods: Sequence[Object]) -> str:
 
 
 def _failure(cluster: Cluster, namespace: str, name: str, pods: Sequence[Object]) -> Failure:
-    for status in (each for pod in pods for each in _statuses(pod)):
-        ended = status.get("state", {}).get("terminated", {})
-        if ended.get("exitCode"):
-            log = _log(cluster, namespace, pods, status["name"], lines=8)
-            return Failure(f"{namespace}/{name}", status["name"], ended["exitCode"], log.strip())
-    return Failure(f"{namespace}/{name}")
-
-
-def _log(cluster: Cluster, namespace: str, pods: Sequence[Object], container: str, lines: int = 0) -> str:
-    query = {"container": container, **({"tailLines": lines} if lines else {})}
-    name = pods[-1]["metadata"]["name"]
-    return cluster.text(f"/api/v1/namespaces/{namespace}/pods/{name}/log?{urlencode(query)}")
+    found = job_logs.failed(pods)
+    if found is None:
+        return Failure(f"{namespace}/{name}")
+    pod, container, exit_code = found
+    log = job_logs.masked(cluster, namespace, pod, container, lines=8)
+    return Failure(f"{namespace}/{name}", container, exit_code, log.strip())

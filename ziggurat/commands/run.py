@@ -193,7 +193,7 @@ def _follow(
 
     begun = time.monotonic()
     try:
-        log = jobs.run(cluster, job, f"running {started.project}", progress, seconds=seconds)
+        log = jobs.run(cluster, job, f"running {started.project}", progress, seconds=seconds, shown=True)
     except jobs.Failure as failure:
         step = f", container {failure.container}" if failure.container else ""
         raise ZigguratError(

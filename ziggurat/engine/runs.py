@@ -17,6 +17,7 @@ from ziggurat.engine.stack import Engine
 from ziggurat.engine.state import Managed, State
 from ziggurat.engine.target import Target, resolve
 from ziggurat.errors import BlockedError, ZigguratError
+from ziggurat.job_logs import last_words
 from ziggurat.progress import Progress
 from ziggurat.settings import Settings
 
@@ -297,7 +298,10 @@ class Run:
             change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
         }
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
-        outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over, adopt=checked.adopt)
+        try:
+            outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over, adopt=checked.adopt)
+        except ZigguratError as error:
+            raise with_last_words(error, self.engine.failed, checked.cluster) from error
         recorded = recorded_charts(self.engine.read_state())
         return Applied(self.target, self.phase, outcome, teams=teams, recorded=recorded)
 
@@ -354,6 +358,21 @@ def open_run(
         runs_engine=runs_engine,
     )
     return Run(loaded, Engine(target, progress), progress, settings=settings)
+
+
+def with_last_words(error: ZigguratError, failed: Iterable[Change], cluster: Cluster) -> ZigguratError:
+    """The error with the end of the log of each Job that failed in the run, which says why."""
+    lines: list[str] = []
+    for change in failed:
+        said = last_words(cluster, change.namespace, change.name) if change.kind == "Job" else ""
+        if said:
+            lines += [f"  last words of {change.label}:", *(f"    {line}" for line in said.splitlines())]
+            lines.append(
+                f"  all of it: kubectl logs -n {change.namespace} job/{change.name} --all-containers"
+            )
+    if not lines:
+        return error
+    return type(error)("\n".join([error.message, *lines]), where=error.where, remedy=error.remedy)
 
 
 def require_unblocked(preview: Preview) -> None:

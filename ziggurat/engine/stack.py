@@ -33,7 +33,7 @@ from semver import VersionInfo
 
 from components.credentials import checked_rotations
 from ziggurat.engine import locks
-from ziggurat.engine.changes import Outcome, Recorder
+from ziggurat.engine.changes import Change, Outcome, Recorder
 from ziggurat.engine.command import EngineCommand
 from ziggurat.engine.failures import exit_code, failure
 from ziggurat.engine.state import Managed, State, read
@@ -306,6 +306,13 @@ class Engine:
                 )
 
             return self._record(run, "comparing the state with the cluster", 0)
+
+    @property
+    def failed(self) -> tuple[Change, ...]:
+        """The objects that the last run failed on."""
+        outcome = self._recorder.outcome()
+        urns = {item.urn for item in outcome.diagnostics if item.severity == "error"}
+        return tuple(change for change in outcome.changes if change.urn in urns)
 
     def find_drift(self) -> Outcome:
         """What on the cluster differs from the last run; changes nothing."""
