@@ -68,8 +68,9 @@ def _secret_names(pod: Object) -> Iterator[str]:
     spec = pod.get("spec", {})
     for container in (*spec.get("initContainers", ()), *spec.get("containers", ())):
         for variable in container.get("env") or ():
-            if reference := (variable.get("valueFrom") or {}).get("secretKeyRef"):
-                yield str(reference["name"])
+            source: Object = variable.get("valueFrom") or {}
+            if "secretKeyRef" in source:
+                yield str(source["secretKeyRef"]["name"])
         for source in container.get("envFrom") or ():
             if reference := source.get("secretRef"):
                 yield str(reference["name"])
@@ -79,7 +80,7 @@ def _secret_names(pod: Object) -> Iterator[str]:
 
 
 def last_words(cluster: Cluster, namespace: str, name: str, lines: int = 20) -> str:
-    """The end of the log of a Job that failed; empty where none can be had, or its secrets cannot be masked."""
+    """The end of a failed Job's log; empty where none can be had, or its secrets cannot be masked."""
     try:
         pods = cluster.objects("v1", "Pod", namespace, f"batch.kubernetes.io/job-name={name}")
         found = failed(pods)
