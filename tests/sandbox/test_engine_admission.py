@@ -46,13 +46,11 @@ def provision(machine: Any) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="module")
-def cluster(machine: Any, provision: Callable[[str], None]) -> Cluster:
+def cluster(machine: Any, provision: Callable[[str], None], until) -> Cluster:
     """The cluster, once the policies are in force there: the API server takes them up after a moment."""
     provision("{}")
     found: Cluster = machine.cluster
-    from conftest import wait_for
-
-    wait_for(lambda: answer(found, pod("ghcr.io/acme/train:latest")))
+    until(lambda: answer(found, pod("ghcr.io/acme/train:latest")))
     return found
 
 
