@@ -12,14 +12,15 @@ import pulumi
 
 from blueprints.model.pools import GpuPool
 from blueprints.names import fit, gpu_namespace
-from components import versions
 from components.charts import release
 from components.manifests import namespaces, network
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Outside
 from components.manifests.pools import GPU, TOLERATION, placement
 from components.objects import component_token, register
-from components.versions import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, Chart, Image, ImageSource
+from components.versions import gpu as versions
+from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.model import Chart, Image, ImageSource
 
 _API_PORTS = (443, 6443)
 _CONFIG = "default"

@@ -29,6 +29,11 @@ VISIBILITY = 8082
 _API_PORTS = (443, 6443)
 
 
+def runs_kueue(queues: Queues | None) -> bool:
+    """Whether the platform runs Kueue itself."""
+    return queues is not None and queues.controller == "embedded"
+
+
 def edges(app: App) -> tuple[Edge, ...]:
     """Kueue and the API server call each other. Where that is, no NetworkPolicy can say."""
     return (

@@ -22,9 +22,10 @@ import pulumi
 from blueprints import Blueprint, BlueprintError, Loaded, load
 from blueprints.names import system_namespace, team_namespace
 from components.auth import client_secret_name
+from components.contents import charts, images
 from components.credentials import Credentials, checked_rotations
 from components.manifests.metadata import Manifest
-from components.platform import MLPlatform, MLPlatformArgs, charts, images
+from components.platform import MLPlatform, MLPlatformArgs
 from components.provider import kubernetes_provider
 
 CLUSTER = "platform"

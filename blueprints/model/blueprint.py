@@ -8,15 +8,10 @@ from blueprints.model.access import Auth, BasicAuth
 from blueprints.model.admission import Admission, Registry
 from blueprints.model.backup import Backup
 from blueprints.model.base import IMMUTABLE, Part
-from blueprints.model.later import (
-    Gateway,
-    Monitoring,
-    Notebooks,
-    Pipelines,
-    Serving,
-    Training,
-    Tuning,
-)
+from blueprints.model.gateway import Gateway
+from blueprints.model.kubeflow import Notebooks, Serving, Training, Tuning
+from blueprints.model.monitoring import Monitoring
+from blueprints.model.pipelines import Pipelines
 from blueprints.model.pools import GpuPool
 from blueprints.model.projects import Project
 from blueprints.model.queues import Queues

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from blueprints import load
-from components.platform import Apps, edges
+from components.apps import Apps
+from components.connections import edges
 from ziggurat.plan import Plan, plan
 from ziggurat.plan.model import PlannedObject
 

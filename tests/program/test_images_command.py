@@ -42,7 +42,7 @@ def listed(request, ziggurat):
 
 def test_no_image_is_outside_the_list(listed):
     from blueprints import load
-    from components.platform import charts
+    from components.contents import charts
     from ziggurat.plan import plan
 
     file, shown = listed

@@ -9,8 +9,9 @@ import pulumi
 import pytest
 
 from blueprints import load
+from components.apps import Apps
+from components.connections import edges
 from components.credentials import FIXED, Credentials, Label
-from components.platform import Apps, edges
 from components.rotation import rotatables
 from stacks import program
 from ziggurat.plan import Plan, plan

@@ -244,8 +244,8 @@ def test_a_rule_that_only_warns_lets_pods_in(
 
 def test_gpus_take_the_way_of_the_teams_queue(cluster: Cluster, until: Callable[..., Any]) -> None:
     """By the policy itself: the sandbox's API server has no Kueue here, and the rule needs none."""
+    from components.apps import Apps
     from components.manifests import admission
-    from components.platform import Apps
 
     app, rule = Apps.of(NAME).admission, admission.gpu_queue()
     for item in (admission.policy(app, rule), admission.binding(app, rule, "Deny")):

@@ -30,7 +30,7 @@ def command(blueprint: Path, as_json: bool) -> None:
     blueprint itself names, for projects, come last and are pulled from where it says.
     """
     from blueprints import load
-    from components.platform import used_images
+    from components.contents import used_images
     from components.projects import brought_images
     from components.versions import ImageSource
 

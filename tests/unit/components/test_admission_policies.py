@@ -10,7 +10,8 @@ import pytest
 
 from blueprints.model import Blueprint
 from components.admission import policies
-from components.platform import Apps, admission_args
+from components.apps import Apps
+from components.capabilities import admission_args
 from ziggurat.plan import plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "admission.yaml"

@@ -1,0 +1,52 @@
+"""The parts of a platform that every other part may speak of."""
+
+from dataclasses import dataclass, replace
+
+from blueprints.names import system_namespace
+from components import artifacts, queues
+from components.manifests.metadata import App
+
+
+def system_app(platform: str, name: str, component: str) -> App:
+    """A part of the platform `platform` that runs in its own namespace."""
+    return App(platform, system_namespace(platform), name, component)
+
+
+@dataclass(frozen=True)
+class Apps:
+    """The parts of a platform, by what they are called in its namespace."""
+
+    platform: App
+    postgresql: App
+    passwords: App
+    seaweedfs: App
+    bucket: App
+    mlflow: App
+    upgrade: App
+    accounts: App
+    proxy: App
+    backup: App
+    kueue: App
+    admission: App
+
+    @staticmethod
+    def of(platform: str) -> "Apps":
+        """Those of the platform called so."""
+
+        def app(name: str, component: str) -> App:
+            return system_app(platform, name, component)
+
+        return Apps(
+            platform=app("platform", "namespace"),
+            postgresql=app("postgresql", "database"),
+            passwords=app("postgresql-passwords", "database"),
+            seaweedfs=app(artifacts.SERVER, "artifacts"),
+            bucket=app("seaweedfs-bucket", "artifacts"),
+            mlflow=app("mlflow", "tracking"),
+            upgrade=app("mlflow-upgrade", "tracking"),
+            accounts=app("mlflow-accounts", "auth"),
+            proxy=app("oauth2-proxy", "auth"),
+            backup=app("backup", "backup"),
+            kueue=replace(app("kueue", "queues"), release=queues.RELEASE),
+            admission=app("admission", "admission"),
+        )

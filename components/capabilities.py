@@ -1,0 +1,114 @@
+"""What a blueprint may ask for beside the core: one function each, and the order in which they are made.
+
+A function takes the core, registers its component and returns what has to be ready before something that
+uses the capability. It is called only where the blueprint asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pulumi
+
+from blueprints.model import Blueprint
+from blueprints.model.admission import Admission
+from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
+from components import pools
+from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
+from components.apps import Apps
+from components.backup import PlatformBackup, PlatformBackupArgs
+from components.contents import images
+from components.core import Core
+from components.pools import GpuNodePools, GpuNodePoolsArgs
+from components.projects import ScheduledProjects, ScheduledProjectsArgs
+from components.queues import PlatformQueues, PlatformQueuesArgs
+
+Provision = Callable[[Core], tuple[pulumi.Resource, ...]]
+"""Registers a capability; what it returns is what others wait for."""
+
+
+def _backup(core: Core) -> tuple[pulumi.Resource, ...]:
+    backup = core.blueprint.backup
+    assert backup is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformBackupArgs(
+        core.apps.backup,
+        backup,
+        core.registry.connection,
+        _source(core.blueprint),
+        core.bucket.store,
+        core.images,
+        core.credentials,
+        after=core.system.ready,
+    )
+    return (PlatformBackup(f"{core.name}-backup", args, core.options),)
+
+
+def _source(blueprint: Blueprint) -> EmbeddedArtifacts | S3Artifacts:
+    if isinstance(blueprint.artifacts, EmbeddedArtifacts | S3Artifacts):
+        return blueprint.artifacts
+    # The rules of blueprints refuse a backup of the others.
+    raise ValueError(f"artifacts of mode {blueprint.artifacts.mode!r} are not backed up")
+
+
+def _gpu_pools(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = GpuNodePoolsArgs(pools.app(core.blueprint.name), core.blueprint.gpu_pools, core.images)
+    return (GpuNodePools(f"{core.name}-gpu-pools", args, core.options),)
+
+
+def _queues(core: Core) -> tuple[pulumi.Resource, ...]:
+    queues = core.blueprint.queues
+    assert queues is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformQueuesArgs(
+        core.apps.kueue,
+        queues,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.blueprint.gpu_pools,
+        core.images,
+        after=core.system.ready,
+    )
+    return (PlatformQueues(f"{core.name}-queues", args, core.options),)
+
+
+def _admission(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.admission
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = admission_args(core.blueprint, core.apps, chosen)
+    return (AdmissionPolicies(f"{core.name}-admission", args, core.options),)
+
+
+def admission_args(blueprint: Blueprint, apps: Apps, chosen: Admission) -> AdmissionPoliciesArgs:
+    """What the admission policies are made of."""
+    return AdmissionPoliciesArgs(
+        apps.admission,
+        chosen,
+        images(blueprint),
+        mirror=blueprint.images.registry,
+        queues=blueprint.queues is not None,
+    )
+
+
+def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
+    blueprint = core.blueprint
+    args = ScheduledProjectsArgs(
+        blueprint.name,
+        blueprint.projects,
+        blueprint.teams,
+        blueprint.gpu_pools,
+        core.connections,
+        core.images,
+        core.teams.namespaces,
+        queued=blueprint.queues is not None,
+        accounts=core.access.ready,
+    )
+    return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
+
+
+CAPABILITIES: dict[str, Provision] = {
+    "backup": _backup,
+    "gpu_pools": _gpu_pools,
+    "queues": _queues,
+    "admission": _admission,
+    "projects": _projects,
+}
+"""Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -1,0 +1,65 @@
+"""Who speaks to whom on a platform: the one table that its network policies are made of.
+
+A capability adds its own: a function `edges` of its module, named in `edges` here.
+"""
+
+from blueprints.model import Blueprint
+from blueprints.model.access import OidcAuth
+from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase
+from components import artifacts, auth, backup, database, queues, tracking
+from components.apps import Apps
+from components.manifests.metadata import App
+from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.projects import project_edges
+
+
+def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> tuple[Edge, ...]:
+    """Every connection of the platform. The network policies allow these and no other.
+
+    `sets_passwords`: a password of the database was rotated, so there is a Job that sets it.
+    """
+    return (
+        Edge(Teams(blueprint.name), apps.mlflow, tracking.PORT),
+        Edge(apps.accounts, apps.mlflow, tracking.PORT),
+        *_database_edges(blueprint, apps, sets_passwords=sets_passwords),
+        *_artifact_edges(blueprint, apps),
+        *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
+        *_access_edges(blueprint, apps),
+        *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
+        *project_edges(blueprint.name, blueprint.projects),
+    )
+
+
+def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -> list[Edge]:
+    clients = (apps.upgrade, apps.mlflow, *_backup(blueprint, apps))
+    chosen = blueprint.database
+    if isinstance(chosen, ExternalDatabase):
+        return [Edge(client, Outside(chosen.host), chosen.port) for client in clients]
+    job = (apps.passwords,) if sets_passwords else ()
+    return [Edge(client, apps.postgresql, database.PORT) for client in (*job, *clients)]
+
+
+def _artifact_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    clients = (apps.mlflow, *_backup(blueprint, apps))
+    chosen = blueprint.artifacts
+    if isinstance(chosen, EmbeddedArtifacts):
+        return [Edge(client, apps.seaweedfs, artifacts.PORT) for client in (apps.bucket, *clients)]
+    ways = artifacts.brought(chosen).egress
+    return [Edge(client, Outside(host), port) for client in clients for host, port in ways]
+
+
+def _backup(blueprint: Blueprint, apps: Apps) -> tuple[App, ...]:
+    return (apps.backup,) if blueprint.backup else ()
+
+
+def _access_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    entrance = Entrance(blueprint.name)
+    if isinstance(blueprint.auth, OidcAuth):
+        port = auth.issuer_port(blueprint.auth)
+        return [
+            Edge(entrance, apps.proxy, auth.PROXY_PORT),
+            Edge(apps.proxy, apps.mlflow, tracking.PORT),
+            Edge(apps.proxy, Outside(), port),
+            Edge(apps.mlflow, Outside(), port),
+        ]
+    return [Edge(entrance, apps.mlflow, tracking.PORT)] if blueprint.tracking.host else []

@@ -1,0 +1,36 @@
+"""What has to be pulled to run a platform: images and charts."""
+
+from blueprints.model import Blueprint
+from blueprints.model.access import OidcAuth
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
+from components import pools, queues, versions
+from components.projects import brought_images, fetches
+from components.versions.model import Chart, Image, ImageSource
+
+
+def images(blueprint: Blueprint) -> list[str]:
+    """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
+    source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
+    own = {source.reference(image) for image in used_images(blueprint)}
+    return sorted(own | brought_images(blueprint.projects))
+
+
+def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
+    """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
+    used = {
+        versions.MLFLOW: True,
+        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
+        versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
+        versions.RESTIC: bool(blueprint.backup),
+        versions.RCLONE: bool(blueprint.backup),
+        versions.GIT: fetches(blueprint.projects),
+    }
+    own = {image for image, is_used in used.items() if is_used}
+    return tuple(own.union(*(chart.images for chart in charts(blueprint))))
+
+
+def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
+    """Every chart that the platform is made with: what a mirror has to hold beside the images."""
+    kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
+    return (*kueue, *pools.charts(blueprint.gpu_pools))

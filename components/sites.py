@@ -1,0 +1,73 @@
+"""The pages of a platform that people open in a browser: where each is, and how it knows who they are.
+
+A capability with a page has a function that gives its Site, named in SITES. Gateway, login, network policies
+and the matrix of who may see what are made of this table, so that none of them can forget a page.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from blueprints.model import Blueprint
+from components import tracking
+from components.apps import Apps
+from components.manifests.metadata import App
+
+
+@unique
+class Login(StrEnum):
+    """How a page learns who looks at it, where there is a single sign-on."""
+
+    TOKEN = "token"
+    """The login proxy hands it the ID token of each request, and it verifies that itself."""
+    HEADER = "header"
+    """It believes the header `x-forwarded-email`, and nothing but the login proxy can reach it with one."""
+    NONE = "none"
+    """It knows no users: the login proxy lets nobody through who does not belong to its audience."""
+    OWN = "own"
+    """It is a client of the issuer itself, and has no login proxy."""
+
+
+@unique
+class Audience(StrEnum):
+    """Who may see a page at all; what of it is up to the page."""
+
+    TEAMS = "teams"
+    """Members of any team, and administrators."""
+    ADMINS = "admins"
+    """Administrators alone: the page cannot tell teams apart."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One page."""
+
+    name: str
+    """What its objects are called after, such as `mlflow`."""
+    title: str
+    """What people call it, such as `MLflow`."""
+    host: str
+    """The name under which people open it."""
+    app: App
+    """What serves it; its Service has the app's name."""
+    port: int
+    """The port of that Service, and of its pods."""
+    login: Login
+    audience: Audience = Audience.TEAMS
+
+
+def mlflow(blueprint: Blueprint) -> Site | None:
+    """MLflow's page; None where nobody outside of the cluster is to reach it."""
+    host = blueprint.tracking.host
+    app = Apps.of(blueprint.name).mlflow
+    return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.TOKEN) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow,)
+"""Every page that a platform may have."""
+
+
+def sites(blueprint: Blueprint) -> tuple[Site, ...]:
+    """The pages that this platform has, in the order of SITES."""
+    found = (site(blueprint) for site in SITES)
+    return tuple(site for site in found if site is not None)

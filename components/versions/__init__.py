@@ -1,0 +1,42 @@
+"""Every image, chart and version that Ziggurat provisions, in one place, and where they are pulled from.
+
+One module for each part of the platform; here are all of them together.
+"""
+
+from components.versions.core import (
+    GIT,
+    MLFLOW,
+    OAUTH2_PROXY,
+    POSTGRESQL,
+    RCLONE,
+    RESTIC,
+    SEAWEEDFS,
+)
+from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.queues import KUEUE
+
+ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
+"""What a mirror has to hold, beside the images of charts."""
+
+CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
+"""Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
+
+__all__ = [
+    "ALL",
+    "CHARTS",
+    "GIT",
+    "KUEUE",
+    "MLFLOW",
+    "NVIDIA_DEVICE_PLUGIN",
+    "NVIDIA_GPU_OPERATOR",
+    "OAUTH2_PROXY",
+    "POSTGRESQL",
+    "RCLONE",
+    "RESTIC",
+    "SEAWEEDFS",
+    "Chart",
+    "Definition",
+    "Image",
+    "ImageSource",
+]
