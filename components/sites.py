@@ -18,7 +18,7 @@ from components.manifests.metadata import App
 class Login(StrEnum):
     """How a page learns who looks at it, where there is a single sign-on."""
 
-    TOKEN = "token"
+    BEARER = "bearer"
     """The login proxy hands it the ID token of each request, and it verifies that itself."""
     HEADER = "header"
     """It believes the header `x-forwarded-email`, and nothing but the login proxy can reach it with one."""
@@ -60,7 +60,7 @@ def mlflow(blueprint: Blueprint) -> Site | None:
     """MLflow's page; None where nobody outside of the cluster is to reach it."""
     host = blueprint.tracking.host
     app = Apps.of(blueprint.name).mlflow
-    return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.TOKEN) if host else None
+    return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.BEARER) if host else None
 
 
 SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow,)
