@@ -1,10 +1,11 @@
 """What has to be pulled to run a platform: images and charts."""
 
 from blueprints.model import Blueprint
-from blueprints.model.access import OidcAuth
+from blueprints.model.access import EmbeddedAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
 from components import certificates, pools, queues, versions
 from components.projects import brought_images, fetches
+from components.signon.proxies import proxied
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -21,7 +22,8 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.MLFLOW: True,
         versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
-        versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
+        versions.OAUTH2_PROXY: bool(proxied(blueprint)),
+        versions.DEX: isinstance(blueprint.auth, EmbeddedAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: fetches(blueprint.projects),

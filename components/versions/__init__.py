@@ -5,6 +5,7 @@ One module for each part of the platform; here are all of them together.
 
 from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
+    DEX,
     GIT,
     MLFLOW,
     OAUTH2_PROXY,
@@ -17,7 +18,7 @@ from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
+ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, DEX, RESTIC, RCLONE, GIT)
 """What a mirror has to hold, beside the images of charts."""
 
 CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, CERT_MANAGER)
@@ -27,6 +28,7 @@ __all__ = [
     "ALL",
     "CERT_MANAGER",
     "CHARTS",
+    "DEX",
     "GIT",
     "KUEUE",
     "MLFLOW",
