@@ -57,7 +57,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
-    Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=False),
+    Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
@@ -101,7 +101,7 @@ POOL_PROVIDERS: tuple[Mode, ...] = (
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION, Phase.ENTERPRISE})
+BUILT_PHASES: frozenset[Phase] = frozenset(Phase)
 """The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 
 _STARTER: dict[str, Any] = {

@@ -22,6 +22,7 @@ from components.core import Core
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
+from components.training import PlatformTraining, PlatformTrainingArgs
 
 Provision = Callable[[Core], tuple[pulumi.Resource, ...]]
 """Registers a capability; what it returns is what others wait for."""
@@ -104,11 +105,28 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _training(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen, blueprint = core.blueprint.training, core.blueprint
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformTrainingArgs(
+        core.apps.platform,
+        chosen,
+        blueprint.teams,
+        core.teams.namespaces,
+        blueprint.gpu_pools,
+        core.images,
+        after=(*core.system.ready, *core.after(["queues"])),
+        accounts=core.access.ready,
+    )
+    return PlatformTraining(f"{core.name}-training", args, core.options).ready
+
+
 CAPABILITIES: dict[str, Provision] = {
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    "training": _training,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

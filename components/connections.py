@@ -6,7 +6,7 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase
-from components import artifacts, auth, backup, database, queues, tracking
+from components import artifacts, auth, backup, database, queues, tracking, training
 from components.apps import Apps
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
@@ -27,6 +27,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *project_edges(blueprint.name, blueprint.projects),
+        *training.edges(blueprint.training, apps.platform),
     )
 
 

@@ -3,16 +3,22 @@
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
-from components import pools, queues, versions
-from components.projects import brought_images, fetches
+from components import pools, projects, queues, training, versions
 from components.versions.model import Chart, Image, ImageSource
+from components.versions.training import PYTORCH
 
 
 def images(blueprint: Blueprint) -> list[str]:
     """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     own = {source.reference(image) for image in used_images(blueprint)}
-    return sorted(own | brought_images(blueprint.projects))
+    return sorted(own | brought_images(blueprint))
+
+
+def brought_images(blueprint: Blueprint) -> set[str]:
+    """Images that users name for projects and training; no mirror rewrites them."""
+    training_image = blueprint.training.image if blueprint.training else None
+    return projects.brought_images(blueprint.projects) | ({training_image} if training_image else set())
 
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
@@ -24,7 +30,8 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
-        versions.GIT: fetches(blueprint.projects),
+        versions.GIT: projects.fetches(blueprint.projects),
+        PYTORCH: blueprint.training is not None and blueprint.training.image is None,
     }
     own = {image for image, is_used in used.items() if is_used}
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
@@ -33,4 +40,4 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    return (*kueue, *pools.charts(blueprint.gpu_pools))
+    return (*kueue, *pools.charts(blueprint.gpu_pools), *training.charts(blueprint.training))
