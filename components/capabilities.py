@@ -13,16 +13,17 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
-from components import pools
+from components import certificates, pools
 from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
+from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
 from components.core import Core
+from components.kubeflow_capabilities import KUBEFLOW
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
-from components.training import PlatformTraining, PlatformTrainingArgs
 
 Provision = Callable[[Core], tuple[pulumi.Resource, ...]]
 """Registers a capability; what it returns is what others wait for."""
@@ -105,28 +106,22 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
-def _training(core: Core) -> tuple[pulumi.Resource, ...]:
-    chosen, blueprint = core.blueprint.training, core.blueprint
+def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.certificates
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
-    args = PlatformTrainingArgs(
-        core.apps.platform,
-        chosen,
-        blueprint.teams,
-        core.teams.namespaces,
-        blueprint.gpu_pools,
-        core.images,
-        after=(*core.system.ready, *core.after(["queues"])),
-        accounts=core.access.ready,
+    args = PlatformCertificatesArgs(
+        certificates.app(core.blueprint.name), chosen, core.images, after=core.system.ready
     )
-    return PlatformTraining(f"{core.name}-training", args, core.options).ready
+    return PlatformCertificates(f"{core.name}-certificates", args, core.options).ready
 
 
 CAPABILITIES: dict[str, Provision] = {
+    "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
-    "training": _training,
+    **KUBEFLOW,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -3,9 +3,8 @@
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
-from components import pools, projects, queues, training, versions
+from components import certificates, kubeflow, pools, projects, queues, versions
 from components.versions.model import Chart, Image, ImageSource
-from components.versions.training import PYTORCH
 
 
 def images(blueprint: Blueprint) -> list[str]:
@@ -16,9 +15,8 @@ def images(blueprint: Blueprint) -> list[str]:
 
 
 def brought_images(blueprint: Blueprint) -> set[str]:
-    """Images that users name for projects and training; no mirror rewrites them."""
-    training_image = blueprint.training.image if blueprint.training else None
-    return projects.brought_images(blueprint.projects) | ({training_image} if training_image else set())
+    """Images that users name for what they run; no mirror rewrites them."""
+    return projects.brought_images(blueprint.projects) | kubeflow.brought_images(blueprint)
 
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
@@ -31,13 +29,17 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: projects.fetches(blueprint.projects),
-        PYTORCH: blueprint.training is not None and blueprint.training.image is None,
     }
-    own = {image for image, is_used in used.items() if is_used}
+    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    return (*kueue, *pools.charts(blueprint.gpu_pools), *training.charts(blueprint.training))
+    return (
+        *kueue,
+        *pools.charts(blueprint.gpu_pools),
+        *certificates.charts(blueprint.certificates),
+        *kubeflow.charts(blueprint),
+    )

@@ -20,7 +20,7 @@ from components.manifests.pools import placement
 from components.members import admit
 from components.namespaces import SERVICE_ACCOUNT
 from components.objects import component_token, register
-from components.versions.model import Chart, ImageSource
+from components.versions.model import Chart, Image, ImageSource
 from components.versions.training import JOBSET, KUBEFLOW_TRAINER, PYTORCH
 
 COMPONENT = "training"
@@ -55,6 +55,11 @@ def charts(chosen: Training | None) -> tuple[Chart, ...]:
     if chosen is None:
         return ()
     return (JOBSET, KUBEFLOW_TRAINER) if chosen.jobset == "embedded" else (KUBEFLOW_TRAINER,)
+
+
+def images(chosen: Training | None) -> tuple[Image, ...]:
+    """The image of the runtimes, where it is not the user's own."""
+    return (PYTORCH,) if chosen and chosen.image is None else ()
 
 
 def edges(chosen: Training | None, platform: App) -> tuple[Edge, ...]:

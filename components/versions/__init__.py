@@ -3,6 +3,7 @@
 One module for each part of the platform; here are all of them together.
 """
 
+from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
     GIT,
     MLFLOW,
@@ -20,11 +21,19 @@ from components.versions.training import JOBSET, KUBEFLOW_TRAINER, PYTORCH
 ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT, PYTORCH)
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, JOBSET, KUBEFLOW_TRAINER)
+CHARTS: tuple[Chart, ...] = (
+    KUEUE,
+    NVIDIA_DEVICE_PLUGIN,
+    NVIDIA_GPU_OPERATOR,
+    CERT_MANAGER,
+    JOBSET,
+    KUBEFLOW_TRAINER,
+)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
     "ALL",
+    "CERT_MANAGER",
     "CHARTS",
     "GIT",
     "KUEUE",
