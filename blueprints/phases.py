@@ -87,7 +87,7 @@ MODES: tuple[Mode, ...] = (
         "highlyAvailable",
         "PostgreSQL as a CloudNativePG cluster",
         Phase.ORCHESTRATION,
-        built=False,
+        built=True,
     ),
     Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
 )
