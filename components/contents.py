@@ -3,7 +3,8 @@
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
-from components import pools, queues, versions
+from components import certificates, pools, queues, versions
+from components.database import cluster
 from components.projects import brought_images, fetches
 from components.versions.model import Chart, Image, ImageSource
 
@@ -37,7 +38,9 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    chosen = blueprint.database
-    runs_cnpg = isinstance(chosen, HighlyAvailableDatabase) and chosen.operator == "embedded"
-    cnpg = (versions.CLOUDNATIVE_PG,) if runs_cnpg else ()
-    return (*kueue, *cnpg, *pools.charts(blueprint.gpu_pools))
+    return (
+        *kueue,
+        *pools.charts(blueprint.gpu_pools),
+        *certificates.charts(blueprint.certificates),
+        *cluster.charts(blueprint.database),
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from blueprints.model.storage import HighlyAvailableDatabase
+from blueprints.model.storage import Database, HighlyAvailableDatabase
 from blueprints.quantities import amount
 from components.apps import CLUSTER, Apps
 from components.charts import release
@@ -22,7 +22,7 @@ from components.manifests import cnpg, workloads
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Namespace, Outside
 from components.objects import register
-from components.versions import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER, ImageSource
+from components.versions import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER, Chart, ImageSource
 
 WRITES = f"{CLUSTER}-rw"
 """The Service of the primary."""
@@ -80,6 +80,12 @@ def highly_available(
         read_uri=connection_uri(READS, PORT, DATABASE) if database.read_replica else None,
         ready=(servers, *pooler, *passwords),
     )
+
+
+def charts(database: Database) -> tuple[Chart, ...]:
+    """CloudNativePG's, where the platform runs it."""
+    own = isinstance(database, HighlyAvailableDatabase) and database.operator == "embedded"
+    return (CLOUDNATIVE_PG,) if own else ()
 
 
 def _operator(
