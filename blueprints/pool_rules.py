@@ -105,7 +105,9 @@ def device_plugins(blueprint: Blueprint) -> Iterator[Finding]:
                 ("gpuPools", name, "timeSlicing"),
                 "is not done by anything",
                 str(pool.time_slicing),
-                f"{own}, which shares nothing" if own else "the platform's own device plugin shares GPUs",
+                f"{own}, which Ziggurat does not configure"
+                if own
+                else "the platform's own device plugin shares GPUs",
                 "choose Amazon Linux" if own else "write `devicePlugin: devicePlugin` or `operator`",
             )
         if pool.mig and not _divides(pool):

@@ -9,7 +9,8 @@ from blueprints.model.scalars import ObjectName, text
 from blueprints.model.storage import RoleArn
 
 Tags = dict[
-    Annotated[str, Field(min_length=1, max_length=128)], Annotated[str, Field(min_length=1, max_length=256)]
+    Annotated[str, text(r"^[A-Za-z0-9 _.:/=+@-]+$", "a tag's key: letters, digits and _.:/=+@-", 128)],
+    Annotated[str, Field(min_length=1, max_length=256)],
 ]
 """Tags of cloud resources: all of them are to fit."""
 MachineName = Annotated[

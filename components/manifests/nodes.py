@@ -138,7 +138,7 @@ def compute_class(app: App, name: str, pool: GpuPool) -> Manifest:
         priority["machineType"] = gke.machine_type
     if pool.accelerator:
         priority["gpu"] = {
-            "type": ACCELERATORS[pool.accelerator].gke,
+            "type": gke_type(pool.accelerator),
             "count": pool.gpus_per_node,
             **({"gpuSharing": shared} if (shared := _gpu_sharing(pool)) else {}),
         }
@@ -158,6 +158,12 @@ def compute_class(app: App, name: str, pool: GpuPool) -> Manifest:
         **({"priorityDefaults": {"location": {"zones": list(gke.zones)}}} if gke and gke.zones else {}),
     }
     return _of_cluster(app, "cloud.google.com/v1", "ComputeClass", called, spec)
+
+
+def gke_type(accelerator: str) -> str:
+    """What Google Cloud calls a kind of GPU; one that Ziggurat does not know goes by its own name."""
+    known = ACCELERATORS.get(accelerator)
+    return (known.gke if known else None) or accelerator
 
 
 def _gpu_sharing(pool: GpuPool) -> Manifest:

@@ -1,4 +1,4 @@
-"""Kinds that a real cluster brings with what makes its GPU nodes, so that a sandbox can be given objects of them.
+"""Kinds that a real cluster brings with what makes its GPU nodes, so that a sandbox takes objects of them.
 
 Nobody acts on these objects in a sandbox. The definitions take whatever they are given, unless
 ZIGGURAT_TEST_CRDS names a folder of real ones (YAML).

@@ -297,7 +297,9 @@ def _equip(
 
 def _define(place: Place, pools: Mapping[str, GpuNodes]) -> None:
     """The kinds that a real cluster has with what makes its nodes; what is there already is left alone."""
-    wanted = {each["metadata"]["name"]: each for each in definitions(pool.provider for pool in pools.values())}
+    wanted = {
+        each["metadata"]["name"]: each for each in definitions(pool.provider for pool in pools.values())
+    }
     if not wanted:
         return
     there = json.loads(_kubectl(place, ["get", "crd", "--ignore-not-found", "-o", "json", *wanted]) or "{}")

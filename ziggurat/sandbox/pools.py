@@ -25,7 +25,7 @@ def gpu_nodes(platform: str, pools: Mapping[str, GpuPool]) -> dict[str, GpuNodes
             gpus=pool.gpus_per_node * (pool.time_slicing or 1),
             labels=(selector(name, pool) if is_made(pool) else dict(pool.node_selector))
             | ({"nvidia.com/gpu.product": pool.accelerator} if pool.accelerator else {}),
-            taints=[taint for taint in taints(name, pool)[1:]],
+            taints=taints(name, pool)[1:],
             provider=pool.provider,
         )
         for name, pool in pools.items()
