@@ -51,6 +51,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("auth", "authentication", Phase.STARTER, built=True),
     Capability("images", "a mirror registry for every image", Phase.STARTER, built=True),
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
+    Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),

@@ -6,7 +6,7 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase
-from components import artifacts, auth, backup, database, queues, tracking
+from components import artifacts, auth, backup, certificates, database, queues, tracking
 from components.apps import Apps
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
@@ -26,6 +26,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
+        *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
     )
 

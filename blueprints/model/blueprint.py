@@ -8,6 +8,7 @@ from blueprints.model.access import Auth, BasicAuth
 from blueprints.model.admission import Admission, Registry
 from blueprints.model.backup import Backup
 from blueprints.model.base import IMMUTABLE, Part
+from blueprints.model.certificates import Certificates
 from blueprints.model.gateway import Gateway
 from blueprints.model.kubeflow import Notebooks, Serving, Training, Tuning
 from blueprints.model.monitoring import Monitoring
@@ -91,6 +92,8 @@ class Blueprint(Part):
     backup: Backup | None = None
     """Regular backups of the database and the artifacts; left out, none."""
 
+    certificates: Certificates | None = None
+    """cert-manager, for what needs certificates; left out, none."""
     gateway: Gateway | None = None
     """The gateway in front of every host name; left out, none."""
     monitoring: Monitoring | None = None

@@ -3,6 +3,7 @@
 One module for each part of the platform; here are all of them together.
 """
 
+from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
     GIT,
     MLFLOW,
@@ -19,11 +20,12 @@ from components.versions.queues import KUEUE
 ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
+CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, CERT_MANAGER)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
     "ALL",
+    "CERT_MANAGER",
     "CHARTS",
     "GIT",
     "KUEUE",
