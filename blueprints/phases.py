@@ -88,17 +88,17 @@ MODES: tuple[Mode, ...] = (
         "highlyAvailable",
         "PostgreSQL as a CloudNativePG cluster",
         Phase.ORCHESTRATION,
-        built=False,
+        built=True,
     ),
     Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
 )
 """Modes that are not listed here are there from the first phase on."""
 
 POOL_PROVIDERS: tuple[Mode, ...] = (
-    Mode("gpuPools", "karpenter", "GPU nodes made by Karpenter", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "gke", "GPU nodes made by GKE", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "eks", "GPU nodes made by EKS", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=False),
+    Mode("gpuPools", "karpenter", "GPU nodes made by Karpenter", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "gke", "GPU nodes made by GKE", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "eks", "GPU nodes made by EKS", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=True),
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 

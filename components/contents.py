@@ -2,8 +2,9 @@
 
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from components import certificates, kubeflow, pools, projects, queues, versions
+from components.database import cluster
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -21,9 +22,13 @@ def brought_images(blueprint: Blueprint) -> set[str]:
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
     """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
+    database = blueprint.database
+    is_cluster = isinstance(database, HighlyAvailableDatabase)
     used = {
         versions.MLFLOW: True,
-        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.POSTGRESQL: isinstance(database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.CNPG_POSTGRESQL: is_cluster,
+        versions.PGBOUNCER: is_cluster and database.pooler is not None,
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
@@ -41,5 +46,6 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
         *kueue,
         *pools.charts(blueprint.gpu_pools),
         *certificates.charts(blueprint.certificates),
+        *cluster.charts(blueprint.database),
         *kubeflow.charts(blueprint),
     )

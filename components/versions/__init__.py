@@ -13,12 +13,24 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
+from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
-from components.versions.training import JOBSET, KUBEFLOW_TRAINER, PYTORCH
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT, PYTORCH)
+ALL: tuple[Image, ...] = (
+    MLFLOW,
+    POSTGRESQL,
+    SEAWEEDFS,
+    OAUTH2_PROXY,
+    RESTIC,
+    RCLONE,
+    GIT,
+    CNPG_POSTGRESQL,
+    PGBOUNCER,
+    *KUBEFLOW_IMAGES,
+)
 """What a mirror has to hold, beside the images of charts."""
 
 CHARTS: tuple[Chart, ...] = (
@@ -26,8 +38,8 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_DEVICE_PLUGIN,
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
-    JOBSET,
-    KUBEFLOW_TRAINER,
+    CLOUDNATIVE_PG,
+    *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
@@ -35,12 +47,15 @@ __all__ = [
     "ALL",
     "CERT_MANAGER",
     "CHARTS",
+    "CLOUDNATIVE_PG",
+    "CNPG_POSTGRESQL",
     "GIT",
     "KUEUE",
     "MLFLOW",
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
+    "PGBOUNCER",
     "POSTGRESQL",
     "RCLONE",
     "RESTIC",
