@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from blueprints import access_rules, pools
+from blueprints import access_rules, pool_rules
 from blueprints.document import Document, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
@@ -182,7 +182,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     store_identity,
     backup_store,
     *access_rules.RULES,
-    *pools.RULES,
+    *pool_rules.RULES,
     admission,
     *PROJECT_RULES,
 )
@@ -206,7 +206,7 @@ def pod_identity(blueprint: Blueprint) -> Iterator[Finding]:
 WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *access_rules.WARNINGS,
     pod_identity,
-    *pools.WARNINGS,
+    *pool_rules.WARNINGS,
 )
 """What is allowed and probably not meant."""
 

@@ -16,7 +16,7 @@ from components.manifests.metadata import App, Manifest, digest
 from components.namespaces import team_app
 from components.objects import component_token, register
 from components.scripts import script
-from components.signon.issuer import Issuer
+from components.signon.issuer import CA_FILE, Issuer
 from components.signon.proxies import LoginProxy, register_proxy
 from components.tracking import ADMIN_SECRET, Authorization, service_uri
 from components.versions import MLFLOW, ImageSource
@@ -45,6 +45,11 @@ def client_secret_name(user: str) -> str:
     return f"{fitting[: MAX_LABEL - 9].rstrip('-')}-{sha256(user.encode()).hexdigest()[:8]}"
 
 
+def client_env(user: str) -> list[Manifest]:
+    """The environment of a client of `user`, from the Secret in its team's namespace."""
+    return workloads.from_secret(client_secret_name(user), {key: key for key in CLIENT_KEYS})
+
+
 def accounts(teams: Mapping[str, Team]) -> dict[str, dict[str, str]]:
     """{user: {team: role}}: one name in several teams is one account."""
     found: dict[str, dict[str, str]] = {}
@@ -62,6 +67,7 @@ def oidc_authorization(issuer: Issuer, audience: str, admin: str, teams: Mapping
     settings = {
         "issuer": issuer.url,
         "audience": audience,
+        "ca": CA_FILE if issuer.ca else None,
         **({"keysUrl": issuer.endpoints.keys} if issuer.endpoints else {}),
         "usernameClaim": issuer.username_claim,
         "groupsClaim": issuer.groups_claim,
@@ -77,6 +83,7 @@ def oidc_authorization(issuer: Issuer, audience: str, admin: str, teams: Mapping
             "ziggurat_oidc.py": script("ziggurat_oidc.py"),
             "oidc.json": json.dumps(settings, indent=1, sort_keys=True),
         },
+        issuer.ca_volumes(),
     )
 
 

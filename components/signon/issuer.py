@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from blueprints.model import Blueprint
-from blueprints.model.access import Auth, EmbeddedAuth, OidcAuth
+from blueprints.model.access import Auth, CaSecretRef, EmbeddedAuth, OidcAuth
 from blueprints.names import system_namespace
+from components.manifests import workloads
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Outside
 from components.sites import Audience, Site
@@ -19,6 +20,9 @@ from components.sites import Audience, Site
 DEX_PORT = 5556
 CLIENT_SECRET = "client-secret"  # noqa: S105  # a key of Secrets
 """The key of a client's secret in its Secret: Envoy Gateway wants it to be called so."""
+_CA = "/etc/issuer"
+CA_FILE = f"{_CA}/ca.crt"
+"""Where a client finds the authority that signed the issuer's certificate."""
 NOBODY = "ziggurat:nobody"
 """A group that no issuer has: what a page is for that is for no group."""
 
@@ -52,6 +56,13 @@ class Issuer:
     """None: they are in its discovery document, which has to be reachable."""
     app: App | None = None
     """What serves it, if the platform runs it."""
+    ca: CaSecretRef | None = None
+    """The authority that signed its certificate, where it is none that everybody trusts."""
+
+    def ca_volumes(self) -> list[workloads.Volume]:
+        """The file of that authority, in the pods of a client."""
+        ca = self.ca
+        return [workloads.secret_files("issuer-ca", ca.secret_name, _CA, {ca.key: "ca.crt"})] if ca else []
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ def issuer_of(auth: Auth, platform: str) -> Issuer | None:
                 # Some issuers let ID tokens live five minutes: MLflow refuses them then.
                 "4m",
                 Endpoints(given.authorization, given.token, given.keys, given.userinfo) if given else None,
+                ca=auth.ca_secret,
             )
         case EmbeddedAuth():
             app = dex_app(platform)

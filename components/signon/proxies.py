@@ -16,7 +16,7 @@ from components.manifests import configuration, workloads
 from components.manifests.metadata import App, Manifest, digest
 from components.manifests.network import Edge
 from components.objects import component_token, register
-from components.signon.issuer import Client, Issuer, admitted, client, client_edges, issuer
+from components.signon.issuer import CA_FILE, Client, Issuer, admitted, client, client_edges, issuer
 from components.sites import Login, Site, sites
 from components.versions import OAUTH2_PROXY, ImageSource
 
@@ -121,6 +121,7 @@ def flags(proxy: LoginProxy) -> list[str]:
         "--provider=oidc",
         f"--oidc-issuer-url={issuer.url}",
         *_endpoints(issuer),
+        *([f"--provider-ca-file={CA_FILE}"] if issuer.ca else []),
         f"--client-id={proxy.client.id}",
         f"--redirect-url=https://{proxy.site.host}{proxy.site.callback}",
         f"--scope={' '.join(issuer.scopes)}",
@@ -185,7 +186,7 @@ def _listed(group: str) -> str:
 
 def pod(proxy: LoginProxy) -> Manifest:
     """The login page's server."""
-    app, options = proxy.app, flags(proxy)
+    app, options, volumes = proxy.app, flags(proxy), proxy.issuer.ca_volumes()
     env = [
         *workloads.from_secret(app.name, {"OAUTH2_PROXY_COOKIE_SECRET": "cookie-secret"}),
         *workloads.from_secret(proxy.client.secret_name, {"OAUTH2_PROXY_CLIENT_SECRET": proxy.client.key}),
@@ -196,6 +197,7 @@ def pod(proxy: LoginProxy) -> Manifest:
         resources=_RESOURCES,
         args=options,
         env=env,
+        volumes=volumes,
         ports={"http": PROXY_PORT},
         probes={
             "readinessProbe": workloads.http_probe("/ready", PROXY_PORT, periodSeconds=5),
@@ -211,6 +213,7 @@ def pod(proxy: LoginProxy) -> Manifest:
         main,
         user=_USER,
         config_hash=digest(options, *fingerprints),
+        volumes=volumes,
         pull_secret=proxy.images.pull_secret,
         spread=True,
     )
