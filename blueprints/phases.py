@@ -56,7 +56,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
-    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
+    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=False),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
@@ -101,7 +101,7 @@ POOL_PROVIDERS: tuple[Mode, ...] = (
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION, Phase.ENTERPRISE})
+BUILT_PHASES: frozenset[Phase] = frozenset(Phase)
 """The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 
 _STARTER: dict[str, Any] = {

@@ -19,6 +19,8 @@ from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
 from components.contents import images
 from components.core import Core
+from components.pipelines.engine import PipelineEngine, PipelineEngineArgs
+from components.pipelines.parts import Parts
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -104,11 +106,34 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _pipelines(core: Core) -> tuple[pulumi.Resource, ...]:
+    blueprint = core.blueprint
+    pipelines = blueprint.pipelines
+    assert pipelines is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PipelineEngineArgs(
+        Parts.of(blueprint.name),
+        pipelines,
+        blueprint.teams,
+        core.teams.namespaces,
+        blueprint.artifacts,
+        core.apps.mlflow,
+        core.apps.seaweedfs,
+        core.connections,
+        core.images,
+        core.credentials,
+        tracking_host=blueprint.tracking.host,
+        after=core.system.ready,
+        accounts=(*core.access.ready, *core.bucket.store.ready),
+    )
+    return PipelineEngine(f"{core.name}-pipelines", args, core.options).ready
+
+
 CAPABILITIES: dict[str, Provision] = {
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    "pipelines": _pipelines,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -2,6 +2,7 @@
 
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
+from blueprints.model.pipelines import EmbeddedMySql
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
 from components import pools, queues, versions
 from components.projects import brought_images, fetches
@@ -26,8 +27,17 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: fetches(blueprint.projects),
     }
-    own = {image for image, is_used in used.items() if is_used}
+    own = {image for image, is_used in used.items() if is_used} | _pipelines(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
+
+
+def _pipelines(blueprint: Blueprint) -> set[Image]:
+    pipelines = blueprint.pipelines
+    if pipelines is None:
+        return set()
+    page = {versions.KFP_UI} if pipelines.host else set[Image]()
+    database = {versions.MYSQL} if isinstance(pipelines.database, EmbeddedMySql) else set[Image]()
+    return {*versions.PIPELINES, *page, *database}
 
 
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:

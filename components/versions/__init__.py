@@ -14,9 +14,27 @@ from components.versions.core import (
 )
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.pipelines import (
+    ARGOEXEC,
+    ENVOY,
+    KFP_API_SERVER,
+    KFP_DRIVER,
+    KFP_LAUNCHER,
+    KFP_PERSISTENCE_AGENT,
+    KFP_SCHEDULED_WORKFLOWS,
+    KFP_UI,
+    ML_METADATA,
+    MYSQL,
+    PIPELINE_RUNS,
+    PIPELINES,
+    WORKFLOW_CONTROLLER,
+)
 from components.versions.queues import KUEUE
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
+ALL: tuple[Image, ...] = (
+    *(MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT),
+    *(*PIPELINES, KFP_UI, MYSQL),
+)
 """What a mirror has to hold, beside the images of charts."""
 
 CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
@@ -24,17 +42,30 @@ CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
 
 __all__ = [
     "ALL",
+    "ARGOEXEC",
     "CHARTS",
+    "ENVOY",
     "GIT",
+    "KFP_API_SERVER",
+    "KFP_DRIVER",
+    "KFP_LAUNCHER",
+    "KFP_PERSISTENCE_AGENT",
+    "KFP_SCHEDULED_WORKFLOWS",
+    "KFP_UI",
     "KUEUE",
     "MLFLOW",
+    "ML_METADATA",
+    "MYSQL",
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
+    "PIPELINES",
+    "PIPELINE_RUNS",
     "POSTGRESQL",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",
+    "WORKFLOW_CONTROLLER",
     "Chart",
     "Definition",
     "Image",
