@@ -13,14 +13,15 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
-from components import pools
+from components import certificates, pools
 from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
+from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
 from components.core import Core
-from components.pipelines.engine import PipelineEngine, PipelineEngineArgs
-from components.pipelines.parts import Parts
+from components.kubeflow_capabilities import KUBEFLOW
+from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -106,34 +107,23 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
-def _pipelines(core: Core) -> tuple[pulumi.Resource, ...]:
-    blueprint = core.blueprint
-    pipelines = blueprint.pipelines
-    assert pipelines is not None  # noqa: S101  # for the type checker: it is asked for
-    args = PipelineEngineArgs(
-        Parts.of(blueprint.name),
-        pipelines,
-        blueprint.teams,
-        core.teams.namespaces,
-        blueprint.artifacts,
-        core.apps.mlflow,
-        core.apps.seaweedfs,
-        core.connections,
-        core.images,
-        core.credentials,
-        tracking_host=blueprint.tracking.host,
-        after=core.system.ready,
-        accounts=(*core.access.ready, *core.bucket.store.ready),
+def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.certificates
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformCertificatesArgs(
+        certificates.app(core.blueprint.name), chosen, core.images, after=core.system.ready
     )
-    return PipelineEngine(f"{core.name}-pipelines", args, core.options).ready
+    return PlatformCertificates(f"{core.name}-certificates", args, core.options).ready
 
 
 CAPABILITIES: dict[str, Provision] = {
+    "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
-    "pipelines": _pipelines,
+    "pipelines": pipelines,
+    **KUBEFLOW,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

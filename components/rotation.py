@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from blueprints.model import Blueprint
 from blueprints.model.access import Auth, BasicAuth, OidcAuth
 from blueprints.model.pipelines import EmbeddedMySql, ExternalMySql
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
+from blueprints.model.storage import (
+    EmbeddedArtifacts,
+    EmbeddedDatabase,
+    ExternalDatabase,
+    HighlyAvailableDatabase,
+)
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
 from components.tracking import ADMIN_SECRET
@@ -80,6 +85,8 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
     """Everything that can be rotated on a blueprint's platform."""
     return (
         *(_DATABASE if isinstance(blueprint.database, EmbeddedDatabase) else ()),
+        # The superuser of a cluster has no password.
+        *(_DATABASE[:1] if isinstance(blueprint.database, HighlyAvailableDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *_pipelines(blueprint),
@@ -105,8 +112,8 @@ def _pipelines(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         (Label.BUCKET_PIPELINES, *(Label.bucket_runs(team) for team in sorted(blueprint.teams))),
         "the keys with which pipelines and each team's runs reach the bucket",
         "seaweedfs; ml-pipeline-server",
-        "runs that are under way read their new key before each artifact, and artifacts are answered 500 while "
-        "seaweedfs restarts",
+        "runs under way read their new key with their next artifact; while seaweedfs restarts, artifacts are "
+        "answered 500",
     )
     page = Rotatable(
         "pipelines-page",

@@ -3,6 +3,7 @@
 One module for each part of the platform; here are all of them together.
 """
 
+from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
     GIT,
     MLFLOW,
@@ -12,7 +13,9 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
+from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.pipelines import (
     ARGOEXEC,
@@ -32,18 +35,37 @@ from components.versions.pipelines import (
 from components.versions.queues import KUEUE
 
 ALL: tuple[Image, ...] = (
-    *(MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT),
+    MLFLOW,
+    POSTGRESQL,
+    SEAWEEDFS,
+    OAUTH2_PROXY,
+    RESTIC,
+    RCLONE,
+    GIT,
+    CNPG_POSTGRESQL,
+    PGBOUNCER,
+    *KUBEFLOW_IMAGES,
     *(*PIPELINES, KFP_UI, MYSQL),
 )
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
+CHARTS: tuple[Chart, ...] = (
+    KUEUE,
+    NVIDIA_DEVICE_PLUGIN,
+    NVIDIA_GPU_OPERATOR,
+    CERT_MANAGER,
+    CLOUDNATIVE_PG,
+    *KUBEFLOW_CHARTS,
+)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
     "ALL",
     "ARGOEXEC",
+    "CERT_MANAGER",
     "CHARTS",
+    "CLOUDNATIVE_PG",
+    "CNPG_POSTGRESQL",
     "ENVOY",
     "GIT",
     "KFP_API_SERVER",
@@ -59,6 +81,7 @@ __all__ = [
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
+    "PGBOUNCER",
     "PIPELINES",
     "PIPELINE_RUNS",
     "POSTGRESQL",
