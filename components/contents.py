@@ -25,6 +25,7 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: fetches(blueprint.projects),
+        versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
     own = {image for image, is_used in used.items() if is_used}
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))

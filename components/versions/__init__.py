@@ -13,11 +13,11 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
-from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
+ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT, CUDA_SAMPLE)
 """What a mirror has to hold, beside the images of charts."""
 
 CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, CERT_MANAGER)
@@ -27,6 +27,7 @@ __all__ = [
     "ALL",
     "CERT_MANAGER",
     "CHARTS",
+    "CUDA_SAMPLE",
     "GIT",
     "KUEUE",
     "MLFLOW",
