@@ -58,7 +58,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
-    Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=False),
+    Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
@@ -88,7 +88,7 @@ MODES: tuple[Mode, ...] = (
         "highlyAvailable",
         "PostgreSQL as a CloudNativePG cluster",
         Phase.ORCHESTRATION,
-        built=False,
+        built=True,
     ),
     Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
 )

@@ -16,7 +16,8 @@ from blueprints.model.pipelines import Pipelines
 from blueprints.model.pools import GpuPool
 from blueprints.model.projects import Project
 from blueprints.model.queues import Queues
-from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
+from blueprints.model.resources import Resources
+from blueprints.model.scalars import HostName, Label, ObjectName
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -29,17 +30,6 @@ class Cluster(Part):
     """The kubeconfig context; there is no ambient default."""
     kubeconfig: str | None = Field(default=None, min_length=1)
     """The kubeconfig file, relative to the blueprint; left out, `$KUBECONFIG` or `~/.kube/config`."""
-
-
-class Resources(Part):
-    """What a container asks for."""
-
-    cpu: Cpu
-    """CPU request, in cores."""
-    memory: Memory
-    """Memory request."""
-    memory_limit: Memory
-    """The memory at which the container is ended."""
 
 
 class Tracking(Part):

@@ -13,20 +13,43 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
+from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT, CUDA_SAMPLE)
+ALL: tuple[Image, ...] = (
+    MLFLOW,
+    POSTGRESQL,
+    SEAWEEDFS,
+    OAUTH2_PROXY,
+    RESTIC,
+    RCLONE,
+    GIT,
+    CNPG_POSTGRESQL,
+    PGBOUNCER,
+    CUDA_SAMPLE,
+    *KUBEFLOW_IMAGES,
+)
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, CERT_MANAGER)
+CHARTS: tuple[Chart, ...] = (
+    KUEUE,
+    NVIDIA_DEVICE_PLUGIN,
+    NVIDIA_GPU_OPERATOR,
+    CERT_MANAGER,
+    CLOUDNATIVE_PG,
+    *KUBEFLOW_CHARTS,
+)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
     "ALL",
     "CERT_MANAGER",
     "CHARTS",
+    "CLOUDNATIVE_PG",
+    "CNPG_POSTGRESQL",
     "CUDA_SAMPLE",
     "GIT",
     "KUEUE",
@@ -34,6 +57,7 @@ __all__ = [
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
+    "PGBOUNCER",
     "POSTGRESQL",
     "RCLONE",
     "RESTIC",

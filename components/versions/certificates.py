@@ -10,7 +10,7 @@ def _image(name: str) -> Image:
 
 
 def _kind(kind: str, *, group: str = "cert-manager.io", namespaced: bool = True) -> Definition:
-    return Definition(group, ("v1",), kind, f"{kind.lower()}s", namespaced)
+    return Definition(group, ("v1",), kind, f"{kind.lower()}s", namespaced, kept=True)
 
 
 CERT_MANAGER = Chart(
