@@ -35,6 +35,7 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: projects.fetches(blueprint.projects),
+        versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
     own = {image for image, is_used in used.items() if is_used}
     own |= kubeflow.images(blueprint) | pipeline_images(blueprint)

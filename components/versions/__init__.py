@@ -14,7 +14,7 @@ from components.versions.core import (
     SEAWEEDFS,
 )
 from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
-from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.pipelines import (
@@ -44,6 +44,7 @@ ALL: tuple[Image, ...] = (
     GIT,
     CNPG_POSTGRESQL,
     PGBOUNCER,
+    CUDA_SAMPLE,
     *KUBEFLOW_IMAGES,
     *(*PIPELINES, KFP_UI, MYSQL),
 )
@@ -66,6 +67,7 @@ __all__ = [
     "CHARTS",
     "CLOUDNATIVE_PG",
     "CNPG_POSTGRESQL",
+    "CUDA_SAMPLE",
     "ENVOY",
     "GIT",
     "KFP_API_SERVER",
