@@ -43,8 +43,10 @@ def blueprint(machine: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def up(machine: Any, blueprint: Path) -> Any:
-    """The platform, provisioned from a cold start."""
-    return machine.run("up", blueprint, "--yes", "--json").json
+    """The platform, provisioned from a cold start: some 190 objects, which take a busy machine minutes."""
+    ran = machine.finish(machine.start("up", blueprint, "--yes", "--json"), 600)
+    assert ran.code == 0, ran.text
+    return ran.json
 
 
 @pytest.fixture(scope="module")
