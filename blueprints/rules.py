@@ -14,6 +14,7 @@ from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.names import MAX_LABEL, team_namespace
+from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
@@ -185,6 +186,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *pool_rules.RULES,
     admission,
     *PROJECT_RULES,
+    *PIPELINE_RULES,
 )
 """What makes a blueprint invalid."""
 
@@ -207,6 +209,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *access_rules.WARNINGS,
     pod_identity,
     *pool_rules.WARNINGS,
+    *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""
 
