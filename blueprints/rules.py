@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from blueprints import access_rules, pool_rules
+from blueprints import access_rules, kubeflow_rules, pool_rules
 from blueprints.document import Document, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
@@ -187,6 +187,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     admission,
     *PROJECT_RULES,
     *PIPELINE_RULES,
+    *kubeflow_rules.RULES,
 )
 """What makes a blueprint invalid."""
 
