@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from blueprints import databases
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.storage import HighlyAvailableDatabase
@@ -105,6 +106,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             bucket.store,
             images,
             credentials,
+            pool=databases.pool(blueprint),
             after=system.ready,
         ),
         options,
