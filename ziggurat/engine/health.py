@@ -107,8 +107,8 @@ class Health:
             lines.append(f"  volumes: {sum(item.ready for item in volumes)} of {len(volumes)} bound")
         if self.idle:
             lines.append(
-                f"  {len(self.idle)} objects are stored and nothing acts on them: the charts of their kinds are "
-                "recorded, not installed (docs/stand-in.md)"
+                f"  {len(self.idle)} objects are stored and nothing acts on them: their charts are recorded, "
+                "not installed (docs/stand-in.md)"
             )
         if self.last:
             lines.append(f"  last run: {self.last.kind}, {self.last.result}, {self.last.ended}")
