@@ -13,8 +13,8 @@ MAX_CONNECTIONS = 200
 """Of each instance of a cluster."""
 POOLER_CLIENTS = 1000
 """Of each PgBouncer."""
-_EMBEDDED = 90
-"""PostgreSQL's own default is 100; Jobs and the superuser want some."""
+_EMBEDDED = 96
+"""PostgreSQL's own default is 100, of which three are the superuser's; a Job wants one, too."""
 _CLUSTER = 180
 _POOLS = 4
 """Connection pools in each process of MLflow 3.17: of runs, models, accounts and workspaces."""

@@ -16,8 +16,8 @@ def pool(tracking: str, database: str) -> int | None:
 @pytest.mark.parametrize(
     ("tracking", "database", "most"),
     [
-        ("{replicas: 1}", "{mode: embedded}", 11),
-        ("{replicas: 2}", "{mode: embedded}", 5),
+        ("{replicas: 1}", "{mode: embedded}", 12),
+        ("{replicas: 2}", "{mode: embedded}", 6),
         ("{replicas: 3}", "{mode: highlyAvailable}", 7),
         ("{replicas: 3}", "{mode: highlyAvailable, readReplica: true}", 5),
         ("{replicas: 3}", "{mode: highlyAvailable, pooler: {}}", 75),
