@@ -16,6 +16,7 @@ from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.names import MAX_LABEL, team_namespace
+from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
@@ -222,6 +223,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *pool_rules.RULES,
     admission,
     *PROJECT_RULES,
+    *PIPELINE_RULES,
 )
 """What makes a blueprint invalid."""
 
@@ -271,6 +273,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     shared_groups,
     pod_identity,
     *pool_rules.WARNINGS,
+    *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""
 

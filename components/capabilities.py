@@ -21,6 +21,7 @@ from components.certificates import PlatformCertificates, PlatformCertificatesAr
 from components.contents import images
 from components.core import Core
 from components.kubeflow_capabilities import KUBEFLOW
+from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -122,6 +123,7 @@ CAPABILITIES: dict[str, Provision] = {
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    "pipelines": pipelines,
     **KUBEFLOW,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -11,6 +11,7 @@ from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
 
 
@@ -29,6 +30,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
+        *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
     )
 

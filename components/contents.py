@@ -5,6 +5,7 @@ from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from components import certificates, kubeflow, pools, projects, queues, versions
 from components.database import cluster
+from components.pipelines.contents import pipeline_images
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -36,7 +37,8 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.GIT: projects.fetches(blueprint.projects),
         versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
-    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
+    own = {image for image, is_used in used.items() if is_used}
+    own |= kubeflow.images(blueprint) | pipeline_images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 

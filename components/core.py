@@ -90,6 +90,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             images,
             credentials,
             backup=blueprint.backup,
+            runs=tuple(sorted(blueprint.teams)) if blueprint.pipelines else (),
             after=system.ready,
         ),
         options,

@@ -12,6 +12,7 @@ from blueprints.model import Blueprint
 from components import tracking
 from components.apps import Apps
 from components.manifests.metadata import App
+from components.pipelines.parts import PAGE, Parts
 
 
 @unique
@@ -63,7 +64,14 @@ def mlflow(blueprint: Blueprint) -> Site | None:
     return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.BEARER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow,)
+def pipelines(blueprint: Blueprint) -> Site | None:
+    """The page of Kubeflow Pipelines; None without pipelines, or without a name for it."""
+    host = blueprint.pipelines.host if blueprint.pipelines else None
+    page = Parts.of(blueprint.name).page
+    return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines)
 """Every page that a platform may have."""
 
 
