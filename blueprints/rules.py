@@ -15,6 +15,7 @@ from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
+from blueprints.monitoring_rules import MONITORING_RULES
 from blueprints.names import MAX_LABEL, team_namespace
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
@@ -222,6 +223,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *pools.RULES,
     admission,
     *PROJECT_RULES,
+    *MONITORING_RULES,
 )
 """What makes a blueprint invalid."""
 

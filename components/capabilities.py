@@ -19,6 +19,7 @@ from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
 from components.contents import images
 from components.core import Core
+from components.monitoring.component import Monitoring, MonitoringArgs
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -104,11 +105,24 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _monitoring(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = MonitoringArgs(
+        core.blueprint,
+        core.connections,
+        core.images,
+        core.credentials,
+        after=core.system.ready,
+        gpus=core.after(["gpu_pools"]),
+    )
+    return (Monitoring(f"{core.name}-monitoring", args, core.options),)
+
+
 CAPABILITIES: dict[str, Provision] = {
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    "monitoring": _monitoring,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

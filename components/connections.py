@@ -10,6 +10,7 @@ from components import artifacts, auth, backup, database, queues, tracking
 from components.apps import Apps
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.monitoring import parts as monitoring
 from components.projects import project_edges
 
 
@@ -27,6 +28,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *project_edges(blueprint.name, blueprint.projects),
+        *monitoring.edges(blueprint),
     )
 
 

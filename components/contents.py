@@ -4,6 +4,7 @@ from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
 from components import pools, queues, versions
+from components.monitoring.parts import embedded
 from components.projects import brought_images, fetches
 from components.versions.model import Chart, Image, ImageSource
 
@@ -33,4 +34,5 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    return (*kueue, *pools.charts(blueprint.gpu_pools))
+    monitoring = (versions.PROMETHEUS_STACK,) if embedded(blueprint) else ()
+    return (*kueue, *pools.charts(blueprint.gpu_pools), *monitoring)

@@ -32,6 +32,7 @@ class Label:
     MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
     MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"
     OIDC_COOKIE = "oauth2-proxy/cookie-secret"
+    GRAFANA_ADMIN = "grafana/admin"
 
     @staticmethod
     def account(user: str) -> str:

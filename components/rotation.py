@@ -14,6 +14,8 @@ from blueprints.model.access import Auth, BasicAuth, OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
+from components.monitoring.parts import embedded
+from components.monitoring.values import ADMIN
 from components.tracking import ADMIN_SECRET
 
 ACCOUNT = "account:"
@@ -74,6 +76,14 @@ _BACKUP = Rotatable(
     "while seaweedfs restarts, artifacts are answered 500, which MLflow's clients try again",
 )
 
+_GRAFANA = Rotatable(
+    "grafana",
+    (Label.GRAFANA_ADMIN,),
+    "the password of Grafana's administrator, admin",
+    "grafana, by an upgrade of its chart",
+    f"who uses it reads it again from the Secret {ADMIN} in the namespace of monitoring",
+)
+
 
 def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
     """Everything that can be rotated on a blueprint's platform."""
@@ -82,6 +92,7 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *_access(blueprint.auth),
+        *((_GRAFANA,) if embedded(blueprint) else ()),
         *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
     )
 

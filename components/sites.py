@@ -12,6 +12,7 @@ from blueprints.model import Blueprint
 from components import tracking
 from components.apps import Apps
 from components.manifests.metadata import App
+from components.monitoring.parts import GRAFANA, Parts
 
 
 @unique
@@ -63,7 +64,16 @@ def mlflow(blueprint: Blueprint) -> Site | None:
     return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.BEARER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow,)
+def grafana(blueprint: Blueprint) -> Site | None:
+    """Grafana's page; None where nobody outside of the cluster is to reach it."""
+    monitoring = blueprint.monitoring
+    if monitoring is None or monitoring.host is None:
+        return None
+    app = Parts.of(blueprint.name).grafana
+    return Site("grafana", "Grafana", monitoring.host, app, GRAFANA, Login.OWN, Audience.ADMINS)
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, grafana)
 """Every page that a platform may have."""
 
 

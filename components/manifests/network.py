@@ -46,6 +46,23 @@ class Entrance:
 
 
 @dataclass(frozen=True)
+class Pods:
+    """Pods of somebody else in this cluster, by Kubernetes' recommended label of their name."""
+
+    namespace: str
+    name: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        return [
+            {
+                "namespaceSelector": {"matchLabels": {NAMESPACE: self.namespace}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": self.name}},
+            }
+        ]
+
+
+@dataclass(frozen=True)
 class Outside:
     """Something that the platform does not run."""
 
@@ -66,7 +83,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Entrance | Outside
+Peer = App | Teams | Entrance | Pods | Outside
 
 
 @dataclass(frozen=True)

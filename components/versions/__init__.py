@@ -14,12 +14,13 @@ from components.versions.core import (
 )
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.monitoring import PROMETHEUS_STACK
 from components.versions.queues import KUEUE
 
 ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
+CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR, PROMETHEUS_STACK)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
     "POSTGRESQL",
+    "PROMETHEUS_STACK",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",
