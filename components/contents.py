@@ -2,10 +2,10 @@
 
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
-from components import pools, queues, versions
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
+from components import certificates, kubeflow, pools, projects, queues, versions
+from components.database import cluster
 from components.monitoring.parts import embedded
-from components.projects import brought_images, fetches
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -13,26 +13,41 @@ def images(blueprint: Blueprint) -> list[str]:
     """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     own = {source.reference(image) for image in used_images(blueprint)}
-    return sorted(own | brought_images(blueprint.projects))
+    return sorted(own | brought_images(blueprint))
+
+
+def brought_images(blueprint: Blueprint) -> set[str]:
+    """Images that users name for what they run; no mirror rewrites them."""
+    return projects.brought_images(blueprint.projects) | kubeflow.brought_images(blueprint)
 
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
     """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
+    database = blueprint.database
+    is_cluster = isinstance(database, HighlyAvailableDatabase)
     used = {
         versions.MLFLOW: True,
-        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.POSTGRESQL: isinstance(database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.CNPG_POSTGRESQL: is_cluster,
+        versions.PGBOUNCER: is_cluster and database.pooler is not None,
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
-        versions.GIT: fetches(blueprint.projects),
+        versions.GIT: projects.fetches(blueprint.projects),
     }
-    own = {image for image, is_used in used.items() if is_used}
+    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    monitoring = (versions.PROMETHEUS_STACK,) if embedded(blueprint) else ()
-    return (*kueue, *pools.charts(blueprint.gpu_pools), *monitoring)
+    return (
+        *kueue,
+        *pools.charts(blueprint.gpu_pools),
+        *certificates.charts(blueprint.certificates),
+        *cluster.charts(blueprint.database),
+        *kubeflow.charts(blueprint),
+        *((versions.PROMETHEUS_STACK,) if embedded(blueprint) else ()),
+    )

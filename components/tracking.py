@@ -1,6 +1,6 @@
 """The MLflow tracking server and model registry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pulumi
@@ -25,6 +25,8 @@ _COUNTERS = "/var/lib/mlflow-metrics"
 _EXPORTER = "ziggurat_metrics.py"
 _PROBED = "/api/2.0/mlflow/users/current"
 _EXPORTER_RESOURCES = workloads.Resources(cpu="10m", memory="48Mi", memory_limit="128Mi")
+_READS = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
+"""Where MLflow sends reads of runs and models; those of accounts and permissions go where writes go."""
 ADMIN_SECRET = "mlflow-admin"  # noqa: S105  # the name of a Secret
 """The Secret with the administrator's `username` and `password`."""
 BASIC_AUTH = "mlflow.server.auth:authenticate_request_basic_auth"
@@ -54,6 +56,8 @@ class Authorization:
     """`module:function`, on the server's Python path."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Files beside the server's configuration: the function's module and its settings. None is secret."""
+    volumes: Sequence[workloads.Volume] = ()
+    """What else the function reads."""
 
 
 def service_uri(app: App) -> str:
@@ -196,6 +200,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         workloads.scratch("tmp", "/tmp", "4Gi"),  # noqa: S108  # uploads pass through it
         *args.database.volumes,
         *args.store.volumes,
+        *args.authorization.volumes,
     ]
     counters = [workloads.scratch("counters", _COUNTERS, "64Mi")] if args.measured else []
     origins = [f"https://{tracking.host}"] if tracking.host else []
@@ -203,6 +208,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         *workloads.plain(
             {
                 "MLFLOW_BACKEND_STORE_URI": args.database.uri,
+                **({_READS: args.database.read_uri} if args.database.read_uri else {}),
                 "MLFLOW_ARTIFACTS_DESTINATION": args.store.uri,
                 "MLFLOW_AUTH_CONFIG_PATH": f"{_CONFIG}/auth.ini",
                 "PYTHONPATH": _CONFIG,
@@ -288,8 +294,9 @@ def upgrade_pod(args: TrackingServerArgs) -> Manifest:
         workloads.scratch("tmp", "/tmp"),  # noqa: S108  # a mount inside a container
         *args.database.volumes,
     ]
+    uri = args.database.migration_uri or args.database.uri
     env = [
-        *workloads.plain({"MLFLOW_BACKEND_STORE_URI": args.database.uri, **_SWITCHES}),
+        *workloads.plain({"MLFLOW_BACKEND_STORE_URI": uri, **_SWITCHES}),
         *workloads.from_secret(
             args.app.name, {"MLFLOW_FLASK_SERVER_SECRET_KEY": "MLFLOW_FLASK_SERVER_SECRET_KEY"}
         ),

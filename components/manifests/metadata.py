@@ -33,7 +33,7 @@ class App:
     release: str | None = None
     """The Helm release that makes its pods, which carry the release's name instead of the platform's."""
     pods: tuple[tuple[str, str], ...] = ()
-    """The labels of its pods where their maker uses others than Kubernetes recommends."""
+    """The labels that pick its pods where an operator makes them, and labels them in its own way."""
 
     @property
     def selector(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from components.manifests.metadata import CONFIG_HASH, App, Manifest
 from components.manifests.pools import GPU
 
+_RETRIES = 3
 NEVER = "0 0 31 2 *"
 """The 31st of February: a CronJob has to have a schedule, even if it is suspended for ever."""
 
@@ -171,7 +172,7 @@ def pod_template(
         "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
         "initContainers": list(first),
         "volumes": [{"name": volume.name, **volume.source} for volume in volumes],
-        "topologySpreadConstraints": _spread(app) if spread else [],
+        "topologySpreadConstraints": spread_over(app.selector) if spread else [],
         "nodeSelector": dict(node_selector or {}),
         "tolerations": list(tolerations),
     }
@@ -200,14 +201,17 @@ def pod_template(
     }
 
 
-def _spread(app: App) -> list[Manifest]:
-    # It asks nothing of a single replica, so raising the number of replicas restarts nothing.
+def spread_over(selector: Mapping[str, str]) -> list[Manifest]:
+    """Pods of `selector` on different zones and nodes, where there are any.
+
+    It asks nothing of a single replica, so raising the number of replicas restarts nothing.
+    """
     return [
         {
             "maxSkew": 1,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": app.selector},
+            "labelSelector": {"matchLabels": dict(selector)},
         }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
@@ -261,13 +265,15 @@ def service(app: App, ports: Mapping[str, int]) -> Manifest:
 def job(app: App, config_hash: str, template: Manifest) -> Manifest:
     """A run to completion. Its name holds the hash of all that it reads, so a change makes a new run.
 
-    It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`.
+    It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`. It is
+    tried four times, 10, 20 and 40 s apart: enough for a server that restarts, and a run that cannot go on
+    says so within two minutes. (Kubernetes' own 6 retries take longer than the ten minutes of the engine.)
     """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": app.metadata(f"{app.name}-{config_hash}"),
-        "spec": {"backoffLimit": 6, "template": template},
+        "spec": {"backoffLimit": _RETRIES, "template": template},
     }
 
 

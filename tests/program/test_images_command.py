@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import versions
-from ziggurat.plan.footprint import containers
+from ziggurat.plan.footprint import footprint
 
 FOLDER = Path(__file__).parent
 BLUEPRINTS = [*sorted((FOLDER.parents[1] / "blueprints").glob("*.yaml")), *sorted(FOLDER.glob("variants/*"))]
@@ -30,8 +30,12 @@ def texts(value):
 
 ALL = {*versions.ALL, *(image for chart in versions.CHARTS for image in chart.images)}
 """Of Ziggurat's own pods and of the charts'."""
-BROUGHT = {"registry.acme.example/pricing/churn:1.0", "registry.acme.dev/vision/train:2.1"}
-"""Those that the blueprints name for projects of theirs."""
+BROUGHT = {
+    "registry.acme.example/pricing/churn:1.0",
+    "registry.acme.dev/vision/train:2.1",
+    "registry.acme.example/train:1.4",
+}
+"""Those that the blueprints name for projects and training of theirs."""
 
 
 @pytest.fixture(params=BLUEPRINTS, ids=lambda file: file.stem)
@@ -48,7 +52,7 @@ def test_no_image_is_outside_the_list(listed):
     file, shown = listed
     references = {each["reference"] for each in shown["images"]}
     planned = plan(load(file))
-    run = {each["image"] for _, pod in planned.pod_templates() for each in containers(pod["spec"])}
+    run = set(footprint(planned).images)  # of pods, and of custom resources whose operators make pods
     blueprint = load(file).blueprint
     source = versions.ImageSource(blueprint.images.registry)
     in_charts = {source.reference(image) for chart in charts(blueprint) for image in chart.images}
