@@ -57,10 +57,10 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
-    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
+    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
-    Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
+    Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )

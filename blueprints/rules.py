@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from blueprints import pool_rules
+from blueprints import kubeflow_rules, pool_rules
 from blueprints.document import Document, Where, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
@@ -17,6 +17,7 @@ from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.monitoring_rules import MONITORING_RULES
 from blueprints.names import MAX_LABEL, team_namespace
+from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
@@ -224,6 +225,8 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     admission,
     *PROJECT_RULES,
     *MONITORING_RULES,
+    *PIPELINE_RULES,
+    *kubeflow_rules.RULES,
 )
 """What makes a blueprint invalid."""
 
@@ -273,6 +276,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     shared_groups,
     pod_identity,
     *pool_rules.WARNINGS,
+    *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""
 

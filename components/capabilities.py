@@ -22,6 +22,7 @@ from components.contents import images
 from components.core import Core
 from components.kubeflow_capabilities import KUBEFLOW
 from components.monitoring.component import Monitoring, MonitoringArgs
+from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -135,7 +136,8 @@ CAPABILITIES: dict[str, Provision] = {
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
-    "monitoring": _monitoring,
+    "pipelines": pipelines,
     **KUBEFLOW,
+    "monitoring": _monitoring,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -12,6 +12,7 @@ from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
 from components.monitoring import parts as monitoring
+from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
 
 
@@ -30,6 +31,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
+        *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
         *monitoring.edges(blueprint),
     )

@@ -6,6 +6,7 @@ from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, Highly
 from components import certificates, kubeflow, pools, projects, queues, versions
 from components.database import cluster
 from components.monitoring.parts import embedded
+from components.pipelines.contents import pipeline_images
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -35,8 +36,10 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: projects.fetches(blueprint.projects),
+        versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
-    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
+    own = {image for image, is_used in used.items() if is_used}
+    own |= kubeflow.images(blueprint) | pipeline_images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 

@@ -91,6 +91,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             credentials,
             backup=blueprint.backup,
             measured=blueprint.monitoring is not None,
+            runs=tuple(sorted(blueprint.teams)) if blueprint.pipelines else (),
             after=system.ready,
         ),
         options,

@@ -27,12 +27,22 @@ class Label:
     BUCKET_PROVISIONER = "seaweedfs/provisioner"
     BUCKET_MLFLOW = "seaweedfs/mlflow"
     BUCKET_BACKUP = "seaweedfs/backup"
+    BUCKET_PIPELINES = "seaweedfs/pipelines"
     BACKUP_REPOSITORY = "backup/repository"
     MLFLOW_FLASK = "mlflow/flask-secret-key"
     MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
     MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"
     OIDC_COOKIE = "oauth2-proxy/cookie-secret"
     GRAFANA_ADMIN = "grafana/admin"
+    MYSQL_ROOT = "mysql/root"
+    MYSQL_PIPELINES = "mysql/pipelines"
+    MYSQL_METADATA = "mysql/metadata"
+    PIPELINES_PAGE = "ml-pipeline-ui/signing-secret"
+
+    @staticmethod
+    def bucket_runs(team: str) -> str:
+        """The label of the key with which a team's runs of pipelines reach the bucket."""
+        return f"seaweedfs/runs/{team}"
 
     @staticmethod
     def account(user: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from blueprints.model import Blueprint
 from blueprints.model.access import Auth, BasicAuth, OidcAuth
+from blueprints.model.pipelines import EmbeddedMySql, ExternalMySql
 from blueprints.model.storage import (
     EmbeddedArtifacts,
     EmbeddedDatabase,
@@ -98,9 +99,43 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         *(_DATABASE[:1] if isinstance(blueprint.database, HighlyAvailableDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *_pipelines(blueprint),
         *_access(blueprint.auth),
         *((_GRAFANA,) if embedded(blueprint) else ()),
         *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
+    )
+
+
+def _pipelines(blueprint: Blueprint) -> tuple[Rotatable, ...]:
+    """What Kubeflow Pipelines and its runs log in with."""
+    pipelines = blueprint.pipelines
+    if pipelines is None:
+        return ()
+    database = Rotatable(
+        "pipelines-database",
+        (Label.MYSQL_ROOT, Label.MYSQL_PIPELINES, Label.MYSQL_METADATA),
+        "the passwords of the users of pipelines' MySQL",
+        "mysql, then ml-pipeline-server and metadata-grpc-service",
+        "until these are ready, pipelines answer nothing, and tasks that end meanwhile are tried again",
+    )
+    bucket = Rotatable(
+        "pipelines-bucket",
+        (Label.BUCKET_PIPELINES, *(Label.bucket_runs(team) for team in sorted(blueprint.teams))),
+        "the keys with which pipelines and each team's runs reach the bucket",
+        "seaweedfs; ml-pipeline-server",
+        "runs under way read their new key with their next artifact; while seaweedfs restarts, artifacts are "
+        "answered 500",
+    )
+    page = Rotatable(
+        "pipelines-page",
+        (Label.PIPELINES_PAGE,),
+        "what pipelines' page signs with",
+        "ml-pipeline-ui",
+    )
+    return (
+        *((database,) if isinstance(pipelines.database, EmbeddedMySql) else ()),
+        *((bucket,) if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *((page,) if pipelines.host else ()),
     )
 
 
@@ -147,6 +182,8 @@ def brought(blueprint: Blueprint) -> dict[str, str | None]:
     artifacts = blueprint.artifacts
     if not isinstance(artifacts, EmbeddedArtifacts):
         found["bucket"] = artifacts.secret.secret_name if artifacts.secret else None
+    if blueprint.pipelines and isinstance(blueprint.pipelines.database, ExternalMySql):
+        found["pipelines-database"] = blueprint.pipelines.database.secret.secret_name
     if isinstance(blueprint.auth, OidcAuth):
         found["oidc-client"] = blueprint.auth.client_secret.secret_name
     return found

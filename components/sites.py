@@ -12,7 +12,9 @@ from blueprints.model import Blueprint
 from components import tracking
 from components.apps import Apps
 from components.manifests.metadata import App
-from components.monitoring.parts import GRAFANA, Parts
+from components.monitoring.parts import GRAFANA
+from components.monitoring.parts import Parts as MonitoringParts
+from components.pipelines.parts import PAGE, Parts
 
 
 @unique
@@ -69,11 +71,18 @@ def grafana(blueprint: Blueprint) -> Site | None:
     monitoring = blueprint.monitoring
     if monitoring is None or monitoring.host is None:
         return None
-    app = Parts.of(blueprint.name).grafana
+    app = MonitoringParts.of(blueprint.name).grafana
     return Site("grafana", "Grafana", monitoring.host, app, GRAFANA, Login.OWN, Audience.ADMINS)
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, grafana)
+def pipelines(blueprint: Blueprint) -> Site | None:
+    """The page of Kubeflow Pipelines; None without pipelines, or without a name for it."""
+    host = blueprint.pipelines.host if blueprint.pipelines else None
+    page = Parts.of(blueprint.name).page
+    return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, grafana)
 """Every page that a platform may have."""
 
 

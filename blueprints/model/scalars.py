@@ -107,5 +107,15 @@ Cron = Annotated[
 GroupName = Annotated[str, Field(min_length=1, max_length=256)]
 """A group, as the OIDC issuer's tokens spell it."""
 
+PersonName = Annotated[
+    str,
+    text(
+        r"^[^\s:,]+$",
+        "the name that the issuer gives a person, such as ada@acme.org; no spaces, colons and commas",
+        max_length=256,
+    ),
+]
+"""A person, as the OIDC issuer's tokens spell them. `system:` is Kubernetes' own: hence no colons."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""
