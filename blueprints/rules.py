@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from blueprints import kubeflow_rules, pool_rules
+from blueprints import databases, kubeflow_rules, pool_rules
 from blueprints.document import Document, Where, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
@@ -222,6 +222,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     store_identity,
     backup_store,
     *pool_rules.RULES,
+    *databases.RULES,
     admission,
     *PROJECT_RULES,
     *MONITORING_RULES,
@@ -276,6 +277,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     shared_groups,
     pod_identity,
     *pool_rules.WARNINGS,
+    *databases.WARNINGS,
     *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""

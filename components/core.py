@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from blueprints import databases
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.storage import HighlyAvailableDatabase
@@ -108,6 +109,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             images,
             credentials,
             measured=blueprint.monitoring is not None,
+            pool=databases.pool(blueprint),
             after=system.ready,
         ),
         options,
