@@ -60,7 +60,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
-    Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
+    Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )

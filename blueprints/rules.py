@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from blueprints import pool_rules
+from blueprints import kubeflow_rules, pool_rules
 from blueprints.document import Document, Where, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
@@ -224,6 +224,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     admission,
     *PROJECT_RULES,
     *PIPELINE_RULES,
+    *kubeflow_rules.RULES,
 )
 """What makes a blueprint invalid."""
 
