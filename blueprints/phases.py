@@ -90,7 +90,7 @@ MODES: tuple[Mode, ...] = (
         Phase.ORCHESTRATION,
         built=True,
     ),
-    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=True),
 )
 """Modes that are not listed here are there from the first phase on."""
 
@@ -117,7 +117,9 @@ _STARTER: dict[str, Any] = {
     "images": {},
 }
 
-DEFAULTS: dict[Phase, dict[str, Any]] = dict.fromkeys(Phase, _STARTER)
+_ENTERPRISE: dict[str, Any] = {**_STARTER, "tracking": {**_STARTER["tracking"], "replicas": 2}}
+
+DEFAULTS: dict[Phase, dict[str, Any]] = {**dict.fromkeys(Phase, _STARTER), Phase.ENTERPRISE: _ENTERPRISE}
 """What each phase sets where the blueprint is silent (`*` stands for every key of a map).
 
 A phase never changes the default of something that holds data: raising the phase alone moves nothing.
