@@ -90,7 +90,7 @@ MODES: tuple[Mode, ...] = (
         Phase.ORCHESTRATION,
         built=True,
     ),
-    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=True),
 )
 """Modes that are not listed here are there from the first phase on."""
 

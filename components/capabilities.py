@@ -26,6 +26,7 @@ from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
+from components.signon.proxies import LoginProxies, LoginProxiesArgs, login_proxy, proxied
 
 Provision = Callable[[Core], tuple[pulumi.Resource, ...]]
 """Registers a capability; what it returns is what others wait for."""
@@ -120,6 +121,18 @@ def _monitoring(core: Core) -> tuple[pulumi.Resource, ...]:
     return (Monitoring(f"{core.name}-monitoring", args, core.options),)
 
 
+def _auth(core: Core) -> tuple[pulumi.Resource, ...]:
+    """The login proxies of all pages but MLflow's, which is the core's."""
+    pages = [site for site in proxied(core.blueprint) if site.name != "mlflow"]
+    if not pages:
+        return ()
+    args = LoginProxiesArgs(
+        [login_proxy(core.blueprint, site, core.images, core.credentials) for site in pages],
+        after=(*core.system.ready, *(core.issuer.secrets if core.issuer else ())),
+    )
+    return (LoginProxies(f"{core.name}-logins", args, core.options),)
+
+
 def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
     chosen = core.blueprint.certificates
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
@@ -130,6 +143,7 @@ def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
 
 
 CAPABILITIES: dict[str, Provision] = {
+    "auth": _auth,
     "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,

@@ -57,6 +57,8 @@ class Site:
     """The port of that Service, and of its pods."""
     login: Login
     audience: Audience = Audience.TEAMS
+    callback: str = "/oauth2/callback"
+    """Where the issuer sends people back to: the login proxy's, or the page's own with `Login.OWN`."""
 
 
 def mlflow(blueprint: Blueprint) -> Site | None:

@@ -5,6 +5,7 @@ One module for each part of the platform; here are all of them together.
 
 from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
+    DEX,
     GIT,
     MLFLOW,
     OAUTH2_PROXY,
@@ -40,6 +41,7 @@ ALL: tuple[Image, ...] = (
     POSTGRESQL,
     SEAWEEDFS,
     OAUTH2_PROXY,
+    DEX,
     RESTIC,
     RCLONE,
     GIT,
@@ -70,6 +72,7 @@ __all__ = [
     "CLOUDNATIVE_PG",
     "CNPG_POSTGRESQL",
     "CUDA_SAMPLE",
+    "DEX",
     "ENVOY",
     "GIT",
     "KFP_API_SERVER",
