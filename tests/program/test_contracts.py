@@ -240,6 +240,7 @@ def test_what_pods_mount_and_read_is_there_or_brought(planned):
         "vault-keys",
         "storage-account",
         "oidc-client",
+        "directory",
         "acme-ca",
         "mysql-login",
     }
