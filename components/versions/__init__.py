@@ -19,6 +19,7 @@ from components.versions.gateway import ENVOY_GATEWAY
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.monitoring import PROMETHEUS_STACK
 from components.versions.pipelines import (
     ARGOEXEC,
     ENVOY,
@@ -60,6 +61,7 @@ CHARTS: tuple[Chart, ...] = (
     CERT_MANAGER,
     ENVOY_GATEWAY,
     CLOUDNATIVE_PG,
+    PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
@@ -93,6 +95,7 @@ __all__ = [
     "PIPELINES",
     "PIPELINE_RUNS",
     "POSTGRESQL",
+    "PROMETHEUS_STACK",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",
