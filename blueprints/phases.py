@@ -53,13 +53,13 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
     Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
-    Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
+    Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=True),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
-    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
+    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=True),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
@@ -90,7 +90,7 @@ MODES: tuple[Mode, ...] = (
         Phase.ORCHESTRATION,
         built=True,
     ),
-    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=True),
 )
 """Modes that are not listed here are there from the first phase on."""
 
