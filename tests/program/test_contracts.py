@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import versions
+from components.versions import notebooks as versions_of_notebooks
 from components.versions.tuning import KATIB_TRIALS
 from ziggurat.plan.footprint import containers, footprint
 from ziggurat.plan.model import MASK, UNKNOWN
@@ -219,7 +220,10 @@ def test_every_image_is_pinned(planned):
     used += KATIB_TRIALS if katib else ()
     brought = {f"{image.repository}:{image.tag}" for image in used}
     # Of these no object is made beforehand.
-    checks = {f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}"}
+    checks = {
+        f"{versions_of_notebooks.JUPYTER.repository}:{versions_of_notebooks.JUPYTER.tag}",
+        f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}",
+    }
     others = set(planned.outputs["images"]) - set(found)
     others = {image for image in others if not image.endswith(tuple(checks))}
     assert all(image.endswith(tuple(brought)) for image in others)
