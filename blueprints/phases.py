@@ -61,7 +61,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=True),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
-    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
+    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=True),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
 

@@ -32,6 +32,7 @@ certificates: {{}}
 training: {{}}
 serving: {{}}
 tuning: {{}}
+notebooks: {{}}
 """
 LONG = 420
 """Seconds for a run on a busy machine: the definitions alone are four megabytes."""
@@ -89,7 +90,12 @@ def test_a_second_run_changes_nothing(machine, blueprint, up):
 
 
 def test_something_is_documented():
-    assert {each["kind"] for each in documented()} == {"TrainJob", "InferenceService", "Experiment"}
+    assert {each["kind"] for each in documented()} == {
+        "TrainJob",
+        "InferenceService",
+        "Experiment",
+        "Notebook",
+    }
 
 
 @pytest.mark.skipif(not REAL, reason="no real definitions: set ZIGGURAT_TEST_CRDS")
