@@ -15,7 +15,7 @@ from components.charts import release
 from components.manifests import certificates as manifests
 from components.manifests.certificates import Signer
 from components.manifests.metadata import App, Manifest
-from components.manifests.network import API_PORTS, Edge, Entrance, Outside
+from components.manifests.network import API_PORTS, Edge, Outside, Peer
 from components.objects import component_token, register
 from components.versions.certificates import CERT_MANAGER
 from components.versions.model import Chart, ImageSource
@@ -56,9 +56,9 @@ def charts(certificates: Certificates | None) -> tuple[Chart, ...]:
     return (CERT_MANAGER,) if runs_cert_manager(certificates) else ()
 
 
-def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
+def edges(blueprint: Blueprint, entrance: Peer) -> tuple[Edge, ...]:
     """cert-manager and the API server call each other; it also calls an authority, and the host names
-    that are to be proved, on port 80."""
+    that are to be proved, on port 80. The authority comes by the `entrance`."""
     if blueprint.certificates is None:
         return ()
     own: tuple[Edge, ...] = ()
@@ -72,7 +72,7 @@ def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
         )
     proved = any(isinstance(issuer, AcmeIssuer) for issuer in blueprint.certificates.issuers.values())
     here = solver(blueprint.name)
-    return (*own, *((Edge(Entrance(blueprint.name), here, SOLVER_PORT),) if proved else ()))
+    return (*own, *((Edge(entrance, here, SOLVER_PORT),) if proved else ()))
 
 
 def signer(name: str, issuers: Mapping[str, Issuer]) -> Signer:
