@@ -19,7 +19,8 @@ SHIPPED = sorted((Path(__file__).parents[2] / "blueprints").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "golden"
 
 CLUSTER_WIDE = {
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
+    "Namespace", "GatewayClass", "ClusterRole", "ClusterRoleBinding",
+    "CustomResourceDefinition", "StorageClass",
     "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     "ClusterStorageContainer", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
     "NodePool", "EC2NodeClass", "ComputeClass",
