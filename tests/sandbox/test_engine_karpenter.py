@@ -30,7 +30,7 @@ apiVersion: ziggurat/v1
 name: {NAME}
 phase: orchestration
 teams:
-  vision: {{quota: {{cpu: 64, memory: 256Gi, gpus: 16}}}}
+  vision: {{quota: {{cpu: 64, memory: 256Gi, gpus: 10}}}}
 gpuPools:
   a100:
     provider: karpenter
