@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from blueprints.findings import Finding
-from blueprints.model.access import BasicAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 
@@ -94,19 +93,6 @@ def _identities(blueprint: Blueprint, kind: str | None) -> Iterator[Finding]:
             )
 
 
-def page(blueprint: Blueprint) -> Iterator[Finding]:
-    """The page can know who looks at it."""
-    pipelines = blueprint.pipelines
-    if pipelines is not None and pipelines.host and isinstance(blueprint.auth, BasicAuth):
-        yield Finding(
-            ("pipelines", "host"),
-            "is a page that cannot know who looks at it",
-            pipelines.host,
-            "Kubeflow Pipelines has no login of its own: it believes the name that a single sign-on hands it",
-            "bring a single sign-on (`auth`), or take `host` out: programs use pipelines without it",
-        )
-
-
 def members(blueprint: Blueprint) -> Iterator[Finding]:
     """Each member is listed once."""
     for name, team in blueprint.teams.items():
@@ -116,7 +102,7 @@ def members(blueprint: Blueprint) -> Iterator[Finding]:
                 yield Finding(where, "is given twice", member, "each person once", "take one away")
 
 
-PIPELINE_RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (engine, store, page, members)
+PIPELINE_RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (engine, store, members)
 """What makes a blueprint with pipelines invalid."""
 
 

@@ -104,6 +104,12 @@ Cron = Annotated[
 ]
 """When something runs, in UTC."""
 
+Email = Annotated[
+    str,
+    text(r"^[a-z0-9][a-z0-9._+-]*@[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", "an e-mail address, in lower case", 254),
+]
+"""Somebody's e-mail address."""
+
 GroupName = Annotated[str, Field(min_length=1, max_length=256)]
 """A group, as the OIDC issuer's tokens spell it."""
 

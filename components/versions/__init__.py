@@ -5,6 +5,7 @@ One module for each part of the platform; here are all of them together.
 
 from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
+    DEX,
     GIT,
     MLFLOW,
     OAUTH2_PROXY,
@@ -17,6 +18,7 @@ from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUN
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.monitoring import PROMETHEUS_STACK
 from components.versions.pipelines import (
     ARGOEXEC,
     ENVOY,
@@ -39,6 +41,7 @@ ALL: tuple[Image, ...] = (
     POSTGRESQL,
     SEAWEEDFS,
     OAUTH2_PROXY,
+    DEX,
     RESTIC,
     RCLONE,
     GIT,
@@ -56,6 +59,7 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
     CLOUDNATIVE_PG,
+    PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
@@ -68,6 +72,7 @@ __all__ = [
     "CLOUDNATIVE_PG",
     "CNPG_POSTGRESQL",
     "CUDA_SAMPLE",
+    "DEX",
     "ENVOY",
     "GIT",
     "KFP_API_SERVER",
@@ -87,6 +92,7 @@ __all__ = [
     "PIPELINES",
     "PIPELINE_RUNS",
     "POSTGRESQL",
+    "PROMETHEUS_STACK",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",
