@@ -25,7 +25,11 @@ BLUEPRINT = f"""\
 apiVersion: ziggurat/v1
 name: {NAME}
 phase: enterprise
-auth: {{mode: oidc, issuer: "https://login.acme.dev", clientSecret: {{secretName: oidc-client}}, adminGroups: [ml-platform]}}
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {{secretName: oidc-client}}
+  adminGroups: [ml-platform]
 teams:
   vision: {{}}
 tracking: {{host: mlflow.acme.dev, replicas: 3}}

@@ -15,7 +15,11 @@ apiVersion: ziggurat/v1
 name: audited
 phase: enterprise
 tracking: {host: mlflow.acme.dev}
-auth: {mode: oidc, issuer: "https://login.acme.dev", clientSecret: {secretName: oidc-client}, adminGroups: [ml-platform]}
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {secretName: oidc-client}
+  adminGroups: [ml-platform]
 teams: {vision: {}, pricing: {}}
 backup: {}
 admission: {tags: Warn}
