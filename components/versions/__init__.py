@@ -15,6 +15,7 @@ from components.versions.core import (
 )
 from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
@@ -28,6 +29,7 @@ ALL: tuple[Image, ...] = (
     GIT,
     CNPG_POSTGRESQL,
     PGBOUNCER,
+    *KUBEFLOW_IMAGES,
 )
 """What a mirror has to hold, beside the images of charts."""
 
@@ -37,6 +39,7 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
     CLOUDNATIVE_PG,
+    *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 

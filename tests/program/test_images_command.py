@@ -30,8 +30,12 @@ def texts(value):
 
 ALL = {*versions.ALL, *(image for chart in versions.CHARTS for image in chart.images)}
 """Of Ziggurat's own pods and of the charts'."""
-BROUGHT = {"registry.acme.example/pricing/churn:1.0", "registry.acme.dev/vision/train:2.1"}
-"""Those that the blueprints name for projects of theirs."""
+BROUGHT = {
+    "registry.acme.example/pricing/churn:1.0",
+    "registry.acme.dev/vision/train:2.1",
+    "registry.acme.example/train:1.4",
+}
+"""Those that the blueprints name for projects and training of theirs."""
 
 
 @pytest.fixture(params=BLUEPRINTS, ids=lambda file: file.stem)
