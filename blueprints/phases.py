@@ -53,14 +53,14 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
     Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
-    Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
+    Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=True),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
-    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
+    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
-    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
-    Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
+    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=True),
+    Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
@@ -90,7 +90,7 @@ MODES: tuple[Mode, ...] = (
         Phase.ORCHESTRATION,
         built=True,
     ),
-    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=True),
 )
 """Modes that are not listed here are there from the first phase on."""
 
@@ -117,7 +117,9 @@ _STARTER: dict[str, Any] = {
     "images": {},
 }
 
-DEFAULTS: dict[Phase, dict[str, Any]] = dict.fromkeys(Phase, _STARTER)
+_ENTERPRISE: dict[str, Any] = {**_STARTER, "tracking": {**_STARTER["tracking"], "replicas": 2}}
+
+DEFAULTS: dict[Phase, dict[str, Any]] = {**dict.fromkeys(Phase, _STARTER), Phase.ENTERPRISE: _ENTERPRISE}
 """What each phase sets where the blueprint is silent (`*` stands for every key of a map).
 
 A phase never changes the default of something that holds data: raising the phase alone moves nothing.

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pulumi
 
 from components.core import Core
+from components.serving import PlatformServing, PlatformServingArgs
 from components.training import PlatformTraining, PlatformTrainingArgs
+from components.tuning import PlatformTuning, PlatformTuningArgs
 
 
 def _training(core: Core) -> tuple[pulumi.Resource, ...]:
@@ -26,7 +28,39 @@ def _training(core: Core) -> tuple[pulumi.Resource, ...]:
     return PlatformTraining(f"{core.name}-training", args, core.options).ready
 
 
+def _serving(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = PlatformServingArgs(
+        core.apps.platform,
+        core.apps.mlflow,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.blueprint.gpu_pools,
+        core.images,
+        core.credentials,
+        after=(*core.system.ready, *core.after(["certificates"])),
+        accounts=core.access.ready,
+    )
+    return PlatformServing(f"{core.name}-serving", args, core.options).ready
+
+
+def _tuning(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.tuning
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformTuningArgs(
+        core.apps.platform,
+        chosen,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.images,
+        training=core.blueprint.training is not None,
+        after=(*core.system.ready, *core.after(["certificates", "training"])),
+    )
+    return PlatformTuning(f"{core.name}-tuning", args, core.options).ready
+
+
 KUBEFLOW: dict[str, Callable[[Core], tuple[pulumi.Resource, ...]]] = {
     "training": _training,
+    "serving": _serving,
+    "tuning": _tuning,
 }
 """Each of them by the blueprint's attribute that asks for it."""

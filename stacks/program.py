@@ -20,11 +20,13 @@ from typing import Any, cast
 import pulumi
 
 from blueprints import Blueprint, BlueprintError, Loaded, load
+from blueprints.model.pipelines import Pipelines
 from blueprints.names import system_namespace, team_namespace
 from components.auth import client_secret_name
 from components.contents import charts, images
 from components.credentials import Credentials, checked_rotations
 from components.manifests.metadata import Manifest
+from components.pipelines.parts import AUDIENCE, HTTP, RUNNER
 from components.platform import MLPlatform, MLPlatformArgs
 from components.provider import kubernetes_provider
 
@@ -38,7 +40,7 @@ SANDBOX_CLUSTER = "ziggurat-sandbox"
 def run() -> None:
     """The whole program, from the stack's configuration; pulumi.RunError says what is wrong with that."""
     config = pulumi.Config("ziggurat")
-    loaded = _load(config.get("blueprint"))
+    loaded = load_blueprint(config)
     root_secret = pulumi.runtime.get_config("ziggurat:rootSecret")
     if not root_secret:
         raise pulumi.RunError(
@@ -64,11 +66,13 @@ def _rotations(text: str | None) -> dict[str, int]:
     return cast("dict[str, int]", found)
 
 
-def _load(path: str | None) -> Loaded:
+def load_blueprint(config: pulumi.Config) -> Loaded:
+    """The blueprint that the configuration names; pulumi.RunError says what is wrong with it."""
+    path = config.get("blueprint")
     if not path:
         raise pulumi.RunError(
             "the stack does not say which blueprint it is made of\n"
-            "  where: configuration key ziggurat:blueprint\n"
+            f"  where: configuration key {config.name}:blueprint\n"
             "  to do: pulumi config set blueprint blueprints/starter.yaml"
         )
     try:
@@ -174,7 +178,13 @@ def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:
         "teams": {team: _team(blueprint, team) for team in sorted(blueprint.teams)},
         "images": images(blueprint),
         "charts": [f"{chart.name} {chart.version}" for chart in charts(blueprint)],
+        **({"pipelines": _pipelines(blueprint.pipelines)} if blueprint.pipelines else {}),
     }
+
+
+def _pipelines(pipelines: Pipelines) -> Manifest:
+    """What a client of pipelines needs, beside its team's namespace."""
+    return {"host": pipelines.host, "serviceAccount": RUNNER, "audience": AUDIENCE, "port": HTTP}
 
 
 def _team(blueprint: Blueprint, team: str) -> Manifest:

@@ -38,6 +38,22 @@ class Teams:
         ]
 
 
+_RUN = "pipelines.kubeflow.org/v2_component"
+"""The label that Kubeflow Pipelines gives to each pod of a run."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The pods of pipelines' runs in every namespace of a team."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        (teams,) = Teams(self.platform).peers()
+        return [{**teams, "podSelector": {"matchLabels": {_RUN: "true"}}}]
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
@@ -47,6 +63,23 @@ class Entrance:
     def peers(self) -> list[Manifest]:
         """What a rule names it by."""
         return [{"namespaceSelector": {"matchLabels": {GATEWAY: self.platform}}}]
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Pods of somebody else in this cluster, by Kubernetes' recommended label of their name."""
+
+    namespace: str
+    name: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        return [
+            {
+                "namespaceSelector": {"matchLabels": {NAMESPACE: self.namespace}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": self.name}},
+            }
+        ]
 
 
 @dataclass(frozen=True)
@@ -81,7 +114,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Entrance | Namespace | Outside
+Peer = App | Teams | Runs | Entrance | Namespace | Pods | Outside
 
 
 @dataclass(frozen=True)
@@ -165,6 +198,17 @@ def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     return _policy(app, "platform", {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
 
 
+def runs_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """What the pods of a team's runs reach beside what all of its pods do: the edges of `Runs`."""
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if isinstance(edge.source, Runs)
+    ]
+    rules = {"policyTypes": ["Egress"], "egress": [*egress, _DNS]}
+    return _policy(app, "pipelines", {"matchLabels": {_RUN: "true"}}, rules)
+
+
 def namespace_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     """What every pod in the namespace of `app` reaches: the edges from `app`, and names."""
     egress = [
@@ -180,6 +224,18 @@ def among(app: App) -> Manifest:
     pods: Manifest = {"podSelector": {"matchLabels": app.selector}}
     spec = {"policyTypes": ["Ingress", "Egress"], "ingress": [{"from": [pods]}], "egress": [{"to": [pods]}]}
     return _policy(app, app.name, {"matchLabels": app.selector}, spec)
+
+
+def inside(app: App, port: int) -> list[Manifest]:
+    """Every pod of the namespace of `app` reaches its pods on a port; nothing from elsewhere does."""
+    pods: Manifest = {"podSelector": {"matchLabels": app.selector}}
+    everyone: Manifest = {"podSelector": {}}
+    ingress = [{"from": [everyone], "ports": _ports(port)}]
+    egress = [{"to": [pods], "ports": _ports(port)}]
+    return [
+        _policy(app, app.name, pods["podSelector"], {"policyTypes": ["Ingress"], "ingress": ingress}),
+        _policy(app, f"{app.name}-clients", {}, {"policyTypes": ["Egress"], "egress": egress}),
+    ]
 
 
 def apps(edges: Sequence[Edge]) -> tuple[App, ...]:

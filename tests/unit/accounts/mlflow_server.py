@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from typing import Any
 import pytest
 
 from blueprints.model.access import ClientSecretRef, OidcAuth
+from blueprints.model.teams import Team
+from components.auth import oidc_authorization
+from components.signon.issuer import issuer_of
 from components.tracking import _SWITCHES, auth_config
 
 SCRIPTS = Path(__file__).parents[3] / "components" / "scripts"
@@ -67,6 +70,13 @@ class Mlflow:
             check=False,
             timeout=180,
         )
+
+
+def oidc_files(auth: OidcAuth, teams: Mapping[str, Team]) -> dict[str, str]:
+    """The files of MLflow's authorization function for `auth`."""
+    issuer = issuer_of(auth, "acme-ml")
+    assert issuer is not None
+    return dict(oidc_authorization(issuer, auth.client_id, auth.admin, teams).files)
 
 
 def oidc_auth(issuer: str) -> OidcAuth:
@@ -115,7 +125,12 @@ def free_port() -> int:
 
 
 def start(
-    python: str, folder: Path, function: str, files: dict[str, str], database: str | None = None
+    python: str,
+    folder: Path,
+    function: str,
+    files: dict[str, str],
+    database: str | None = None,
+    *flags: str,
 ) -> Iterator[Mlflow]:
     """A server with its own database, or in `database`, and with `files` beside its configuration."""
     uri = database or f"sqlite:///{folder}/mlflow.db"
@@ -139,7 +154,7 @@ def start(
     upgraded = mlflow.script("upgrade.py")
     assert upgraded.returncode == 0, upgraded.stderr
     command = [python, "-m", "mlflow", "server", f"--port={port}", "--workers=2", "--app-name=basic-auth"]
-    command += ["--enable-workspaces", "--serve-artifacts", "--allowed-hosts=localhost:*,127.0.0.1:*"]
+    command += ["--enable-workspaces", "--serve-artifacts", "--allowed-hosts=localhost:*,127.0.0.1:*", *flags]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True
