@@ -52,7 +52,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("images", "a mirror registry for every image", Phase.STARTER, built=True),
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
     Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
-    Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
+    Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=True),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=True),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
@@ -61,7 +61,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=True),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
-    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
+    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=True),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
 

@@ -1,7 +1,7 @@
 """Training, tuning, serving and notebooks: what they add to the platform's tables."""
 
 from blueprints.model import Blueprint
-from components import serving, training, tuning
+from components import notebooks, serving, training, tuning
 from components.apps import Apps
 from components.manifests.network import Edge
 from components.versions.model import Chart, Image
@@ -13,6 +13,7 @@ def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
         *training.edges(blueprint.training, apps.platform),
         *serving.edges(blueprint.serving, apps.platform),
         *tuning.edges(blueprint.tuning, apps.platform),
+        *notebooks.edges(blueprint.notebooks, apps.platform),
     )
 
 
@@ -23,7 +24,11 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
 
 def images(blueprint: Blueprint) -> set[Image]:
     """Images of pods that no chart makes."""
-    return {*training.images(blueprint.training), *tuning.images(blueprint.tuning)}
+    return {
+        *training.images(blueprint.training),
+        *tuning.images(blueprint.tuning),
+        *notebooks.images(blueprint.notebooks),
+    }
 
 
 def namespace_labels(blueprint: Blueprint) -> dict[str, str]:

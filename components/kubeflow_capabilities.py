@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pulumi
 
 from components.core import Core
+from components.notebooks import PlatformNotebooks, PlatformNotebooksArgs
 from components.serving import PlatformServing, PlatformServingArgs
 from components.training import PlatformTraining, PlatformTrainingArgs
 from components.tuning import PlatformTuning, PlatformTuningArgs
@@ -58,9 +59,21 @@ def _tuning(core: Core) -> tuple[pulumi.Resource, ...]:
     return PlatformTuning(f"{core.name}-tuning", args, core.options).ready
 
 
+def _notebooks(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = PlatformNotebooksArgs(
+        core.apps.platform,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.images,
+        after=core.system.ready,
+    )
+    return PlatformNotebooks(f"{core.name}-notebooks", args, core.options).ready
+
+
 KUBEFLOW: dict[str, Callable[[Core], tuple[pulumi.Resource, ...]]] = {
     "training": _training,
     "serving": _serving,
     "tuning": _tuning,
+    "notebooks": _notebooks,
 }
 """Each of them by the blueprint's attribute that asks for it."""

@@ -8,7 +8,7 @@ import pulumi
 
 from blueprints.model.kubeflow import Tuning
 from blueprints.model.teams import Team
-from components.manifests import certificates, configuration, katib, network, workloads
+from components.manifests import certificates, configuration, controllers, katib, network, workloads
 from components.manifests.certificates import Signer
 from components.manifests.metadata import App, Manifest, digest
 from components.manifests.namespaces import Grant
@@ -125,7 +125,7 @@ class PlatformTuning(pulumi.ComponentResource):
     ) -> None:
         mine, namespace = team_app(app.platform, team), args.namespaces[team]
         for each in (
-            katib.binding(mine, f"{app.platform}-katib-trials", app),
+            controllers.in_namespace(mine, "katib", f"{app.platform}-katib-trials", app),
             katib.suggesting(mine, app, OBSERVATIONS),
         ):
             register(self, each, depends_on=[namespace, *roles])
@@ -168,7 +168,7 @@ class PlatformTuning(pulumi.ComponentResource):
             register(self, each, depends_on=[*args.after, signer, *first])
             for each in (
                 {**configuration.service_account(app), "automountServiceAccountToken": True},
-                katib.binding(app, f"{app.platform}-katib", app, everywhere=True),
+                controllers.everywhere(app, f"{app.platform}-katib"),
                 configuration.config_map(app, {_FILE: config}, CONFIG),
                 certificates.certificate(app, CERTIFICATE, hosts, Signer(app.name, "Issuer")),
                 workloads.disruption_budget(app),

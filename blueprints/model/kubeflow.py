@@ -39,4 +39,4 @@ class Serving(Part):
 
 
 class Notebooks(Part):
-    """Notebooks."""
+    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward alone."""

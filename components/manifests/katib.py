@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from components.manifests import controllers
+from components.manifests.controllers import RBAC, READ, cluster_role, rule
 from components.manifests.metadata import TEAM, App, Manifest
 
 GROUP = "kubeflow.org"
@@ -13,53 +15,19 @@ INJECTION = {"katib.kubeflow.org/metrics-collector-injection": "enabled"}
 """The label of a namespace without which Katib refuses Experiments in it."""
 DEPLOYMENT = "katib.kubeflow.org/deployment"
 """The label of pods that suggest parameters."""
-_RBAC = "rbac.authorization.k8s.io"
-_READ = ["get", "list", "watch"]
 
 
 def definitions(app: App) -> list[Manifest]:
     """The three kinds. As Katib's own, they keep every field and check none: its webhook does."""
+    columns = (
+        ("Type", "string", ".status.conditions[-1:].type"),
+        ("Status", "string", ".status.conditions[-1:].status"),
+        ("Age", "date", ".metadata.creationTimestamp"),
+    )
     return [
-        {
-            "apiVersion": "apiextensions.k8s.io/v1",
-            "kind": "CustomResourceDefinition",
-            "metadata": {"name": f"{plural}.{GROUP}", "labels": app.labels},
-            "spec": {
-                "group": GROUP,
-                "scope": "Namespaced",
-                "names": {
-                    "kind": kind,
-                    "listKind": f"{kind}List",
-                    "plural": plural,
-                    "singular": kind.lower(),
-                },
-                "versions": [
-                    {
-                        "name": "v1beta1",
-                        "served": True,
-                        "storage": True,
-                        "subresources": {"status": {}},
-                        "schema": {
-                            "openAPIV3Schema": {
-                                "type": "object",
-                                "x-kubernetes-preserve-unknown-fields": True,
-                            }
-                        },
-                        "additionalPrinterColumns": [
-                            _column("Type", "string", ".status.conditions[-1:].type"),
-                            _column("Status", "string", ".status.conditions[-1:].status"),
-                            _column("Age", "date", ".metadata.creationTimestamp"),
-                        ],
-                    }
-                ],
-            },
-        }
+        controllers.definition(app, GROUP, kind, plural, ("v1beta1",), columns)
         for kind, plural in KINDS.items()
     ]
-
-
-def _column(name: str, kind: str, path: str) -> Manifest:
-    return {"name": name, "type": kind, "jsonPath": path}
 
 
 def webhooks(app: App, service: str, certificate: str) -> list[Manifest]:
@@ -68,7 +36,7 @@ def webhooks(app: App, service: str, certificate: str) -> list[Manifest]:
     What a pod of a trial lacks when Katib is away is found out by the trial; every other pod goes on.
     """
 
-    def webhook(name: str, path: str, rule: Manifest, policy: str) -> Manifest:
+    def webhook(name: str, path: str, about: Manifest, policy: str) -> Manifest:
         return {
             "name": f"{name}.katib.kubeflow.org",
             "admissionReviewVersions": ["v1"],
@@ -80,7 +48,7 @@ def webhooks(app: App, service: str, certificate: str) -> list[Manifest]:
                 "matchLabels": {"app.kubernetes.io/instance": app.platform, **INJECTION},
                 "matchExpressions": [{"key": TEAM, "operator": "Exists"}],
             },
-            "rules": [rule],
+            "rules": [about],
         }
 
     experiments = _rule_of(GROUP, "v1beta1", ["experiments"], ["CREATE", "UPDATE"])
@@ -131,16 +99,16 @@ def _configuration(app: App, kind: str, certificate: str, hooks: Sequence[Manife
 def watching(app: App) -> Manifest:
     """What Katib's controller has to see everywhere: it watches whole kinds. It makes nothing by this."""
     rules = [
-        _rule("", ["namespaces", "configmaps", "services", "serviceaccounts"], _READ),
-        _rule("", ["persistentvolumeclaims", "persistentvolumes"], _READ),
-        _rule("apps", ["deployments"], _READ),
-        _rule(_RBAC, ["roles", "rolebindings"], _READ),
-        _rule("batch", ["jobs", "cronjobs"], _READ),
-        _rule("jobset.x-k8s.io", ["jobsets"], _READ),
-        _rule("trainer.kubeflow.org", ["trainjobs"], _READ),
-        _rule(GROUP, list(KINDS.values()), _READ),
+        rule("", ["namespaces", "configmaps", "services", "serviceaccounts"], READ),
+        rule("", ["persistentvolumeclaims", "persistentvolumes"], READ),
+        rule("apps", ["deployments"], READ),
+        rule(RBAC, ["roles", "rolebindings"], READ),
+        rule("batch", ["jobs", "cronjobs"], READ),
+        rule("jobset.x-k8s.io", ["jobsets"], READ),
+        rule("trainer.kubeflow.org", ["trainjobs"], READ),
+        rule(GROUP, list(KINDS.values()), READ),
     ]
-    return _cluster_role(app, f"{app.platform}-katib", rules)
+    return cluster_role(app, f"{app.platform}-katib", rules)
 
 
 def acting(app: App) -> Manifest:
@@ -148,40 +116,16 @@ def acting(app: App) -> Manifest:
     make = ["create", "delete"]
     own = [f"{plural}{part}" for plural in KINDS.values() for part in ("", "/status", "/finalizers")]
     rules = [
-        _rule("", ["services"], make),
-        _rule("", ["persistentvolumeclaims"], ["create"]),
-        _rule("", ["events"], ["create", "patch", "update"]),
-        _rule("", ["pods", "pods/status"], ["get"]),
-        _rule("apps", ["deployments"], make),
-        _rule("batch", ["jobs"], make),
-        _rule("trainer.kubeflow.org", ["trainjobs"], make),
-        _rule(GROUP, own, ["create", "update", "patch", "delete"]),
+        rule("", ["services"], make),
+        rule("", ["persistentvolumeclaims"], ["create"]),
+        rule("", ["events"], ["create", "patch", "update"]),
+        rule("", ["pods", "pods/status"], ["get"]),
+        rule("apps", ["deployments"], make),
+        rule("batch", ["jobs"], make),
+        rule("trainer.kubeflow.org", ["trainjobs"], make),
+        rule(GROUP, own, ["create", "update", "patch", "delete"]),
     ]
-    return _cluster_role(app, f"{app.platform}-katib-trials", rules)
-
-
-def _rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
-    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
-
-
-def _cluster_role(app: App, name: str, rules: list[Manifest]) -> Manifest:
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name, "labels": app.labels},
-        "rules": rules,
-    }
-
-
-def binding(owner: App, role: str, controller: App, *, everywhere: bool = False) -> Manifest:
-    """Gives one of these roles to the controller: everywhere, or in the namespace of `owner`."""
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": "ClusterRoleBinding" if everywhere else "RoleBinding",
-        "metadata": {"name": role, "labels": owner.labels} if everywhere else owner.metadata("katib"),
-        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "namespace": controller.namespace, "name": controller.name}],
-    }
+    return cluster_role(app, f"{app.platform}-katib-trials", rules)
 
 
 def suggesting(app: App, controller: App, port: int) -> Manifest:

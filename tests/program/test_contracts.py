@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import versions
+from components.versions import notebooks as versions_of_notebooks
 from components.versions.tuning import KATIB_TRIALS
 from ziggurat.plan.footprint import containers, footprint
 from ziggurat.plan.model import MASK, UNKNOWN
@@ -18,7 +19,8 @@ SHIPPED = sorted((Path(__file__).parents[2] / "blueprints").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "golden"
 
 CLUSTER_WIDE = {
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
+    "Namespace", "GatewayClass", "ClusterRole", "ClusterRoleBinding",
+    "CustomResourceDefinition", "StorageClass",
     "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     "ClusterStorageContainer", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
     "NodePool", "EC2NodeClass", "ComputeClass",
@@ -121,6 +123,30 @@ def test_every_object_comes_after_its_namespace(planned):
             assert namespaces[each.namespace] in reached, each.label
 
 
+def test_custom_resources_come_after_the_chart_of_their_kind_and_so_go_before_it(planned):
+    """The engine deletes in reverse: an operator stays until the last of its objects is gone."""
+    brings = {
+        (definition.group, definition.kind): each.urn
+        for each in planned.objects
+        if each.is_release
+        for definition in CHARTS[each.manifest["chart"].rpartition("/")[2]].definitions
+    }
+    dependencies = {each.urn: set(each.dependencies) for each in planned.objects}
+    for each in objects(planned):
+        release = brings.get((each.manifest["apiVersion"].rpartition("/")[0], each.kind))
+        assert release is None or release in reached(each.urn, dependencies), each.label
+
+
+def reached(urn, dependencies):
+    """All that comes before one resource."""
+    found, pending = set(), [urn]
+    while pending:
+        for other in dependencies.get(pending.pop(), set()) - found:
+            found.add(other)
+            pending.append(other)
+    return found
+
+
 def test_what_holds_data_is_protected_and_nothing_else(planned):
     for each in planned.objects:
         assert each.protected == (each.kind in HOLD_DATA), each.label
@@ -195,7 +221,10 @@ def test_every_image_is_pinned(planned):
     used += KATIB_TRIALS if katib else ()
     brought = {f"{image.repository}:{image.tag}" for image in used}
     # Of these no object is made beforehand.
-    checks = {f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}"}
+    checks = {
+        f"{versions_of_notebooks.JUPYTER.repository}:{versions_of_notebooks.JUPYTER.tag}",
+        f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}",
+    }
     others = set(planned.outputs["images"]) - set(found)
     others = {image for image in others if not image.endswith(tuple(checks))}
     assert all(image.endswith(tuple(brought)) for image in others)

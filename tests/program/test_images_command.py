@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import versions
+from components.versions.notebooks import JUPYTER
 from components.versions.tuning import KATIB_TRIALS
 from ziggurat.plan.footprint import footprint
 
@@ -63,6 +64,7 @@ def test_no_image_is_outside_the_list(listed):
     in_runs |= {source.reference(image) for image in KATIB_TRIALS if blueprint.tuning}
     # Pods of `ziggurat check gpu` are made when it is run.
     on_request = {source.reference(versions.CUDA_SAMPLE)} if blueprint.gpu_pools else set()
+    on_request |= {source.reference(JUPYTER)} if blueprint.notebooks else set()
     assert run | in_charts | in_runs | on_request == references
     for each in planned.objects:
         named = {text for text in texts(each.manifest) if NAMED.fullmatch(text)}
