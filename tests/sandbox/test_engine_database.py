@@ -131,6 +131,7 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
     shown = machine.run("destroy", blueprint, "--yes", "--json").json
 
     kept = set(shown["kept"])
+    assert shown["keptCharts"] == ["cloudnative-pg"]
     assert {f"Cluster {NAME}/postgresql", f"Secret {NAME}/postgresql-mlflow"} <= kept
     # The operator, and the ways in and out of operator and servers: without them the servers would not live.
     assert machine.cluster.find("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg") is not None
