@@ -64,7 +64,7 @@ def gateway(app: App, class_name: str, certificates: Mapping[str, tuple[str, str
             "port": 443,
             "protocol": "HTTPS",
             "hostname": host,
-            "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": secret}]},
+            "tls": {"mode": "Terminate", "certificateRefs": [{"name": secret}]},
             "allowedRoutes": here,
         }
         for door, (host, secret) in certificates.items()
