@@ -23,6 +23,7 @@ from components.versions.model import Chart, ImageSource
 WEBHOOK = 10250
 SOLVER_PORT = 8089
 """Where a pod of cert-manager answers an ACME authority."""
+METRICS = 9402
 SELF_SIGNED = "self-signed"
 """The Issuer that signs the certificates of authorities of the platform's own."""
 _POD_NAMES = ("cert-manager", "webhook", "cainjector", "startupapicheck")
@@ -44,6 +45,11 @@ def _pods(platform: str) -> tuple[App, ...]:
     return tuple(
         App(platform, namespace, name, "certificates", release=CERT_MANAGER.name) for name in _POD_NAMES
     )
+
+
+def controller(platform: str) -> App:
+    """The pods of cert-manager's controller."""
+    return _pods(platform)[0]
 
 
 def runs_cert_manager(certificates: Certificates | None) -> bool:

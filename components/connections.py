@@ -10,6 +10,7 @@ from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Outside, Teams
+from components.monitoring import login
 from components.monitoring import parts as monitoring
 from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
@@ -34,6 +35,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
         *monitoring.edges(blueprint),
+        *login.edges(blueprint),
     )
 
 

@@ -25,9 +25,14 @@ BLUEPRINT = f"""\
 apiVersion: ziggurat/v1
 name: {NAME}
 phase: enterprise
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {{secretName: oidc-client}}
+  adminGroups: [ml-platform]
 teams:
   vision: {{}}
-tracking: {{replicas: 3}}
+tracking: {{host: mlflow.acme.dev, replicas: 3}}
 database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
 backup: {{}}
 """
@@ -131,6 +136,7 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
     shown = machine.run("destroy", blueprint, "--yes", "--json").json
 
     kept = set(shown["kept"])
+    assert shown["keptCharts"] == ["cloudnative-pg"]
     assert {f"Cluster {NAME}/postgresql", f"Secret {NAME}/postgresql-mlflow"} <= kept
     # The operator, and the ways in and out of operator and servers: without them the servers would not live.
     assert machine.cluster.find("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg") is not None

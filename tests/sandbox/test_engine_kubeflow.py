@@ -148,6 +148,8 @@ def test_destroy_leaves_nothing_but_the_kinds_that_helm_leaves(machine, blueprin
     ran = machine.finish(command, LONG)
     assert ran.code == 0, ran.text
     done = ran.json
+    # With the definitions of cert-manager every certificate of the cluster would go; those in a chart's
+    # `crds/`, as JobSet's, Helm leaves.
     kept = ("cert-manager.io", "jobsets.jobset.x-k8s.io")
     others = [each for each in done["left"] if not each.endswith(kept)]
     assert others == []

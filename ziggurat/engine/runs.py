@@ -124,6 +124,8 @@ class Destroyed:
     outcome: Outcome
     kept: tuple[Managed, ...] = ()
     """Objects that hold data, which are still there and still the stack's."""
+    charts: tuple[str, ...] = ()
+    """Charts whose releases are still there, as what is kept is of their kinds: its operators."""
     left: Left = field(default_factory=Left)
     """What is still on the cluster of a platform that was destroyed with its data."""
     with_data: bool = False
@@ -136,6 +138,7 @@ class Destroyed:
             **describe(self.target),
             "summary": self.outcome.summary(),
             "kept": [item.label for item in self.kept],
+            "keptCharts": list(self.charts),
             "left": self.left.labels(),
             "notLookedFor": list(self.left.unseen),
             "stackRemoved": self.with_data and not self.missing,
@@ -154,6 +157,9 @@ class Destroyed:
             lines.append("kept, with the data they hold:")
             lines += [f"    {item.label}" for item in holding]
             lines += [f"    and what these depend on: {', '.join(needed)}"] if needed else []
+            lines += (
+                [f"    and the charts that look after them: {', '.join(self.charts)}"] if self.charts else []
+            )
             lines.append("`ziggurat up` finds them again; `ziggurat destroy --with-data` deletes them too")
         if self.with_data:
             lines.append(f"the stack {self.target.stack} and its root secret are removed")
@@ -339,7 +345,8 @@ class Run:
             self.engine.remove()
             return Destroyed(self.target, outcome, left=left, with_data=True)
         self.engine.state = self.engine.read_state()
-        return Destroyed(self.target, outcome, kept=self.engine.state.objects)
+        charts = tuple(sorted({release.chart for release in self.engine.state.releases}))
+        return Destroyed(self.target, outcome, kept=self.engine.state.objects, charts=charts)
 
 
 def open_run(
