@@ -13,6 +13,7 @@ from components.manifests import configuration, monitoring, namespaces, network
 from components.manifests.metadata import App, Manifest
 from components.manifests.network import Edge
 from components.monitoring.dashboards import dashboards, document
+from components.monitoring.login import login, secret
 from components.monitoring.parts import Parts, embedded, owner, release_name
 from components.monitoring.rules import groups
 from components.monitoring.targets import Target, targets
@@ -76,14 +77,20 @@ class Monitoring(pulumi.ComponentResource):
             configuration.secret(own, dict(zip(ADMIN_KEYS, ("admin", password), strict=True)), ADMIN),
             depends_on=ready,
         )
+        entrance = login(blueprint)
+        own_secret = secret(own, entrance, args.credentials) if entrance else None
+        secrets = [admin, *([register(self, own_secret, depends_on=ready)] if own_secret else [])]
+        fingerprints = [args.credentials.fingerprint(Label.GRAFANA_ADMIN)]
+        if entrance and own_secret:
+            fingerprints.append(args.credentials.fingerprint(Label.login_client(entrance.site.name)))
         chart = release(
             self,
             PROMETHEUS_STACK,
-            values(own, wanted, args.images, args.credentials.fingerprint(Label.GRAFANA_ADMIN)),
+            values(own, wanted, args.images, "-".join(fingerprints), entrance),
             namespace=own.namespace,
             name=release_name(blueprint.name),
             images=args.images,
-            depends_on=[*ready, claim, admin],
+            depends_on=[*ready, claim, *secrets],
         )
         return (chart,)
 

@@ -142,11 +142,19 @@ def _database(facts: Facts, objects: list[Live]) -> Verdict:
     superuser = ("postgresql", "postgres")
     if superuser in _secret_keys(server):
         return Outcome.FAILS, "the tracking server reads the superuser's password"
+    clusters = [each for each in objects if each.managed.kind == "Cluster"]
+    if any(each.at("spec", "enableSuperuserAccess") is not False for each in clusters):
+        return Outcome.FAILS, "the superuser of the database cluster has a password"
+    if clusters:
+        return (
+            Outcome.HOLDS,
+            "the tracking server is the owner of its database; the superuser has no password",
+        )
     return Outcome.HOLDS, "the tracking server reads its own role's password and not the superuser's"
 
 
 def _database_objects(facts: Facts) -> list[Live]:
-    database = facts.live("StatefulSet", "postgresql")
+    database = [*facts.live("StatefulSet", "postgresql"), *facts.live("Cluster", "postgresql")]
     return [*database, *facts.live("Deployment", "mlflow")] if database else []
 
 

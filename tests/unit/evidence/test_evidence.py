@@ -108,6 +108,14 @@ def test_the_server_must_not_read_the_superusers_password(keys: tuple[str, ...],
     assert outcome(found(server)["database"]) == "absent"
 
 
+@pytest.mark.parametrize(("access", "expected"), [(False, "holds"), (True, "fails"), (None, "fails")])
+def test_the_superuser_of_a_database_cluster_has_no_password(access: bool | None, expected: str) -> None:
+    server = item("Deployment", "mlflow", spec=pod_spec("password"))
+    spec = {} if access is None else {"enableSuperuserAccess": access}
+
+    assert outcome(found(item("Cluster", "postgresql", spec=spec), server)["database"]) == expected
+
+
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
