@@ -14,6 +14,7 @@ from blueprints.model.blueprint import Blueprint
 from blueprints.model.certificates import AcmeIssuer
 from blueprints.names import GATEWAY
 from blueprints.pages import PAGES, hosts, is_encrypted, signs_on
+from blueprints.phases import REQUIREMENTS
 
 
 def groups(blueprint: Blueprint) -> Iterator[Finding]:
@@ -72,6 +73,14 @@ def sign_on(blueprint: Blueprint) -> Iterator[Finding]:
             rule="the issuer sends people back by https only, and this gateway speaks plain HTTP",
             remedy="add `tls: {issuer: ...}`, or `tls: {secretName: ...}`",
         )
+
+
+def required_modes(blueprint: Blueprint) -> Iterator[Finding]:
+    """What the phase asks for is there."""
+    for required in REQUIREMENTS:
+        mode = str(getattr(blueprint, required.part).mode)
+        if blueprint.phase.rank >= required.since.rank and mode not in required.modes:
+            yield Finding((required.part, "mode"), "does not do", mode, required.rule, required.remedy)
 
 
 def embedded_issuer(blueprint: Blueprint) -> Iterator[Finding]:
@@ -272,6 +281,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     groups,
     shared_groups,
     sign_on,
+    required_modes,
     embedded_issuer,
     own_hosts,
     gateway,

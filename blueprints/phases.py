@@ -102,6 +102,31 @@ POOL_PROVIDERS: tuple[Mode, ...] = (
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a blueprint has to say from a phase on."""
+
+    part: str
+    """The top-level key of a part with modes."""
+    modes: tuple[str, ...]
+    """The values of its `mode` that will do."""
+    since: Phase
+    rule: str
+    remedy: str
+
+
+REQUIREMENTS: tuple[Requirement, ...] = (
+    Requirement(
+        "auth",
+        ("oidc", "embedded"),
+        Phase.ENTERPRISE,
+        "from phase enterprise on people log in once, at an issuer, each under their own name",
+        "write `auth: {mode: oidc, ...}`, or `auth: {mode: embedded, ...}` and name your directory there",
+    ),
+)
+"""What later phases ask for beside what they unlock."""
+
 BUILT_PHASES: frozenset[Phase] = frozenset(Phase)
 """The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 

@@ -118,6 +118,7 @@ def _monitoring(core: Core) -> tuple[pulumi.Resource, ...]:
         core.credentials,
         after=core.system.ready,
         gpus=core.after(["gpu_pools"]),
+        gateway=core.after(["gateway"]),
     )
     return (Monitoring(f"{core.name}-monitoring", args, core.options),)
 

@@ -205,12 +205,11 @@ def routes(blueprint: Blueprint, found: Sequence[Door]) -> list[Manifest]:
         return [manifests.parent(**gateway, section=section)]
 
     made = [
-        manifests.route(own, door.name, door.host, parents(door), (door.app.name, door.port))
-        for door in found
+        manifests.route(own, door.name, door.host, parents(door), (door.app, door.port)) for door in found
     ]
     made += [
         manifests.route(
-            own, f"{door.name}-programs", door.host, parents(door), (door.app.name, door.port), PROGRAMS
+            own, f"{door.name}-programs", door.host, parents(door), (door.app, door.port), PROGRAMS
         )
         for door in guarded(blueprint, found)
         if door.site and door.site.login is Login.BEARER

@@ -64,7 +64,7 @@ def gateway(app: App, class_name: str, certificates: Mapping[str, tuple[str, str
             "port": 443,
             "protocol": "HTTPS",
             "hostname": host,
-            "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": secret}]},
+            "tls": {"mode": "Terminate", "certificateRefs": [{"name": secret}]},
             "allowedRoutes": here,
         }
         for door, (host, secret) in certificates.items()
@@ -87,20 +87,36 @@ def route(
     name: str,
     host: str,
     parents: Sequence[Manifest],
-    backend: tuple[str, int],
+    backend: tuple[App, int],
     matches: Sequence[Manifest] = (),
 ) -> Manifest:
-    """Leads a host name, or what of it `matches`, to the Service `backend` (name, port).
+    """Leads a host name, or what of it `matches`, to the Service of `backend` on a port.
+
+    Where that lies in another namespace, a `grant` there has to let it.
 
     It has no time of its own in which a request must end: uploads and notebooks last as long as they do.
     """
-    service, port = backend
+    served, port = backend
+    elsewhere = {"namespace": served.namespace} if served.namespace != app.namespace else {}
     rule: Manifest = {
-        "backendRefs": [{"name": service, "port": port}],
+        "backendRefs": [{"name": served.name, "port": port, **elsewhere}],
         "timeouts": {"request": "0s"},
         "matches": list(matches) or [path("PathPrefix", "/")],
     }
     return _route(app, name, [host], parents, rule)
+
+
+def grant(app: App, served: App, namespace: str) -> Manifest:
+    """Lets routes in `namespace` lead to the Service of `served`; `app` is whose the object is."""
+    return {
+        "apiVersion": f"{GROUP}/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": app.metadata(served.name),
+        "spec": {
+            "from": [{"group": GROUP, "kind": "HTTPRoute", "namespace": namespace}],
+            "to": [{"group": "", "kind": "Service", "name": served.name}],
+        },
+    }
 
 
 def path(kind: str, value: str) -> Manifest:

@@ -214,17 +214,17 @@ def _backup(blueprint: Blueprint) -> Iterable[Manifest]:
 def _workloads(blueprint: Blueprint) -> Iterable[Manifest]:
     chosen = f'{{namespace=~"{_own_namespaces(blueprint)}"}}'
     kinds = (
-        ("deployment", "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas"),
-        ("statefulset", "kube_statefulset_status_replicas_ready", "kube_statefulset_replicas"),
+        ("Deployment", "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas"),
+        ("StatefulSet", "kube_statefulset_status_replicas_ready", "kube_statefulset_replicas"),
     )
     for kind, ready, wanted in kinds:
         yield _alert(
-            "ReplicasMissing",
+            f"{kind}Short",
             f"{ready}{chosen} < {wanted}{chosen}",
             lasting="15m",
             severity=TICKET,
             platform=blueprint.name,
-            summary=f"{kind} {{{{ $labels.namespace }}}}/{{{{ $labels.{kind} }}}} lacks ready pods",
+            summary=f"{kind} {{{{ $labels.namespace }}}}/{{{{ $labels.{kind.lower()} }}}} lacks ready pods",
             remedy="ziggurat status --deep",
         )
     yield _alert(

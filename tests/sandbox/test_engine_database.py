@@ -25,9 +25,14 @@ BLUEPRINT = f"""\
 apiVersion: ziggurat/v1
 name: {NAME}
 phase: enterprise
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {{secretName: oidc-client}}
+  adminGroups: [ml-platform]
 teams:
   vision: {{}}
-tracking: {{replicas: 3}}
+tracking: {{host: mlflow.acme.dev, replicas: 3}}
 database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
 backup: {{}}
 """

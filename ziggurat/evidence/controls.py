@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ziggurat.check.report import Outcome as CheckOutcome
+from ziggurat.evidence import service
 from ziggurat.evidence.facts import Facts, Live
 from ziggurat.evidence.report import Finding, Outcome
 
@@ -249,6 +250,14 @@ def _encrypted(facts: Facts, objects: list[Live]) -> Verdict:
     return Outcome.HOLDS, f"encrypted in the stack's state by `{facts.state.encryption}`"
 
 
+def _encrypted_ways(facts: Facts) -> list[Live]:
+    """The gateway and its certificates; nothing where there is no gateway, whatever else has certificates."""
+    gateways = facts.live("Gateway")
+    spaces = {each.managed.namespace for each in gateways}
+    certificates = [each for each in facts.live("Certificate") if each.managed.namespace in spaces]
+    return [*gateways, *certificates] if gateways else []
+
+
 _TRACKING = _kind("Deployment", name="mlflow")
 _REFUSED = "the policy and the action of its binding, as the API server has them"
 
@@ -334,6 +343,30 @@ CONTROLS: tuple[Control, ...] = (
         _kind("CronJob", name="backup"),
         _verified,
         _NO_BACKUP,
+    ),
+    Control(
+        "database-availability",
+        "The database survives the loss of a server",
+        "the ready servers of its cluster",
+        _kind("Cluster"),
+        service.database,
+        "the database is one server, or brought",
+    ),
+    Control(
+        "encryption",
+        "Ways from outside are encrypted",
+        "the listeners of the gateway, and its certificates",
+        _encrypted_ways,
+        service.encryption,
+        "the blueprint has no `gateway`",
+    ),
+    Control(
+        "alerts",
+        "Outages are noticed",
+        "the alerts of the PrometheusRule",
+        _kind("PrometheusRule"),
+        service.alerts,
+        "the blueprint has no `monitoring`",
     ),
     Control(
         "images",

@@ -296,7 +296,7 @@ def test_grafana_trusts_the_authority_of_a_brought_issuer():
 
 
 def test_without_a_single_sign_on_grafana_has_its_administrator_alone():
-    ini, grafana = generic_oauth("monitoring-alerts")
+    ini, grafana = generic_oauth("monitoring")
     assert "auth.generic_oauth" not in ini
     assert "envValueFrom" not in grafana
     assert "auto_assign_org_role" not in ini["users"]
