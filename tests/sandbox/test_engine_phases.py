@@ -59,12 +59,12 @@ def claims(machine) -> dict[tuple[str, str], str]:
 
 
 def destroy(machine, blueprint: Path) -> None:
-    """Takes the platform down with its data; nothing is left."""
+    """Takes the platform down with its data; nothing is left but definitions that Helm keeps."""
     ran = machine.finish(
         machine.start("destroy", blueprint, "--with-data", "--confirm", NAME, "--json"), SECONDS
     )
     assert ran.code == 0, ran.text
-    assert ran.json["left"] == []
+    assert [each for each in ran.json["left"] if not each.startswith("CustomResourceDefinition ")] == []
 
 
 def test_a_platform_climbs_from_automation_to_orchestration(machine, shipped):
