@@ -95,6 +95,18 @@ class Platform:
         """Provisions the blueprint."""
         return self.ziggurat(*self.up_words)
 
+    @contextmanager
+    def changed(self, blueprint: str) -> Iterator[None]:
+        """While the body runs, the platform is what another blueprint says."""
+        before = self.blueprint.read_text()
+        self.blueprint.write_text(blueprint)
+        try:
+            self.up()
+            yield
+        finally:
+            self.blueprint.write_text(before)
+            self.up()
+
     def connect(self, team: str) -> dict[str, str]:
         """What `ziggurat connect` tells a member of the team to export, evaluated by a shell."""
         lines = self.ziggurat("connect", str(self.blueprint), "--team", team, "--shell", "--stand-in").stdout
