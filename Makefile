@@ -11,7 +11,7 @@ BLUEPRINT ?= blueprints/starter.yaml
 ZIGGURAT := $(BIN)/ziggurat
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test lint test-fast test-sandbox test-node node-down test-mlflow generated lock
+.PHONY: help setup demo demo-down test lint test-fast test-sandbox test-node node-packages node-down test-mlflow generated lock
 
 help:  ## what there is to do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,8 +63,12 @@ test-sandbox: $(READY)  ## layer 3: the real engine on a real API server
 	$(BIN)/pytest -q tests/sandbox tests/conformance
 
 test-node: $(READY)  ## layer 4: a real one-node cluster; needs root, changes network, mounts and cgroups while it runs
-	@PYTHONPATH=tests/node $(BIN)/python -m onenode explain
+	@PYTHONPATH=tests/node $(BIN)/python -m onenode require
 	$(BIN)/pytest -q tests/node
+
+node-packages: $(READY)  ## install, by apt and as root, the packages that test-node needs
+	apt-get update -q
+	apt-get install -q -y --no-install-recommends $$(PYTHONPATH=tests/node $(BIN)/python -m onenode packages)
 
 node-down: $(READY)  ## take down the node of test-node (kept where it ran before, or with NODE_KEEP=1)
 	@PYTHONPATH=tests/node $(BIN)/python -m onenode down

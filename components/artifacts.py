@@ -286,6 +286,8 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
 
     Its own master, volume and filer ports have no authentication: they listen on the loopback address, and
     only S3 can be reached. Volumes are small and as many as the disk holds, for a bucket takes seven at once.
+    It is alone: by default it would wait 10 s at each start for other masters to vote, and at each stop for
+    clients to find other volumes.
     """
     volumes = [
         workloads.claimed("data", CLAIM, "/data"),
@@ -306,7 +308,9 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
             "-master.telemetry=false",
             "-master.volumePreallocate=false",
             "-master.volumeSizeLimitMB=1024",
+            "-master.electionTimeout=1s",
             "-volume.max=0",
+            "-volume.preStopSeconds=0",
             "-filer",
             "-s3",
             "-s3.ip.bind=0.0.0.0",

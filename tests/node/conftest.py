@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from onenode import cluster, layout
+from onenode import cluster, layout, machine, preflight
 from onenode.platform import Platform, client_python
 from onenode.report import Table
 
@@ -38,10 +38,24 @@ def settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def node(settings: Settings) -> Iterator[layout.Layout]:
+def machine_before(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[machine.State | None]:
+    """What the machine was before the node started; None where it ran already."""
+    where = layout.from_environment(settings)
+    if cluster.is_up(where):
+        yield None
+        return
+    preflight.require(where)
+    with machine.of_the_user(tmp_path_factory.mktemp("users-own")):
+        yield machine.state(without=where.root)
+
+
+@pytest.fixture(scope="session")
+def node(settings: Settings, machine_before: machine.State | None) -> Iterator[layout.Layout]:
     """The node; one that runs already is left running, for the next test run to be quick."""
     where = layout.from_environment(settings)
-    running = cluster.is_up(where)
+    running = machine_before is None
     cluster.up(where, settings, Progress())
     yield where
     if not running and not os.environ.get("NODE_KEEP"):

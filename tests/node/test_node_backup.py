@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
+from onenode.platform import run_client
 
 TABLE = "Backup and restore"
-CLIENT = Path(__file__).parent / "client"
 TEAMS = ("vision", "pricing")
 _WIPE = """
 import boto3, os
@@ -43,17 +40,7 @@ def client(platform, uri, python, tmp_path):
     """Runs one of the client's scripts as a member of a team."""
 
     def run(team, script, *arguments, check=True):
-        done = subprocess.run(
-            [str(python), str(CLIENT / script), *arguments],
-            env={**platform.connect(team), "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0 or not check, done.stderr[-2000:]
-        return done
+        return run_client(python, platform.connect(team), tmp_path, script, *arguments, check=check)
 
     return run
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
+from onenode.platform import run_client
 
 TABLE = "A client outside of the cluster"
-CLIENT = Path(__file__).parent / "client"
 _MIB = 1 << 20
 
 
@@ -18,16 +16,7 @@ _MIB = 1 << 20
 def test_runs_artifacts_and_models_come_back(platform, uri, python, table, size, tmp_path):
     env = platform.connect("vision")
     assert env["MLFLOW_TRACKING_URI"] == uri
-    done = subprocess.run(
-        [str(python), str(CLIENT / "roundtrip.py"), str(size)],
-        env={**env, "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_client(python, env, tmp_path, "roundtrip.py", str(size))
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             table.add(**json.loads(line))

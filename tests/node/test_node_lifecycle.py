@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from pathlib import Path
 
 import pytest
 from onenode.faults import volume_folder
+from onenode.platform import run_client
 
 from ziggurat.exit_codes import ExitCode
 
-CLIENT = Path(__file__).parent / "client"
 CLAIMS = ("postgresql-data", "seaweedfs-data")
 INSTANCE = "app.kubernetes.io/instance={}"
 _NOT_LISTABLE = ("events", "events.events.k8s.io", "componentstatuses")
@@ -21,17 +18,7 @@ _NOT_LISTABLE = ("events", "events.events.k8s.io", "componentstatuses")
 @pytest.fixture
 def client(platform, uri, python, tmp_path):
     def run(script, *arguments):
-        done = subprocess.run(
-            [str(python), str(CLIENT / script), *arguments],
-            env={**platform.connect("vision"), "PATH": os.environ["PATH"], "HOME": str(tmp_path)},
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+        return run_client(python, platform.connect("vision"), tmp_path, script, *arguments).stdout
 
     return run
 

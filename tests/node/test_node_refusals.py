@@ -50,7 +50,8 @@ def test_without_its_programs(elsewhere, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     said = refusal(elsewhere)
     assert "not on PATH: ip, nft, iptables" in said
-    assert f"apt-get install {preflight.PACKAGES}" in said
+    assert f"make node-packages (apt-get install {preflight.PACKAGES}) and install kubectl" in said
+    assert "there is no `go` on PATH" in said
 
 
 def test_with_a_full_disk(elsewhere, monkeypatch):

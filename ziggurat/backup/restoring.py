@@ -18,16 +18,19 @@ UPGRADE, ACCOUNTS, SERVER = "mlflow-upgrade", "mlflow-accounts", "mlflow"
 _READY_SECONDS = 300.0
 
 
-def restore(backups: Backups, snapshot: str, *, source: str | None, password: str | None) -> None:
+def restore(
+    backups: Backups, snapshot: str, *, source: str | None, prefix: str | None, password: str | None
+) -> None:
     """Overwrites the platform's database by that of the backup, and the artifacts that the backup has.
 
     Everything is fetched and compared with its checksum before anything is overwritten. Artifacts that are
     newer than the backup stay. Then the database is brought to the server's schemas, the server restarted,
     and the accounts given the passwords of this platform. `source` is the platform whose backup it is, where
-    that is another one, and `password` its repository's. ZigguratError says which step failed.
+    that is another one, `prefix` where in the bucket its backups lie (None: its name), and `password` its
+    repository's. ZigguratError says which step failed.
     """
     job = jobs.from_cron_job(backups.template("restore"), "run")
-    with _foreign(backups, job, source, password) as values:
+    with _foreign(backups, job, source, prefix, password) as values:
         backups.run(jobs.set_environment(job, {"SNAPSHOT": snapshot, **values}), "restoring")
     _again(backups, UPGRADE, "bringing the database to the server's schemas")
     _restart(backups)
@@ -36,13 +39,14 @@ def restore(backups: Backups, snapshot: str, *, source: str | None, password: st
 
 @contextmanager
 def _foreign(
-    backups: Backups, job: Object, source: str | None, password: str | None
+    backups: Backups, job: Object, source: str | None, prefix: str | None, password: str | None
 ) -> Generator[Mapping[str, Any]]:
     """The variables by which another platform's repository is read; its password is in a Secret meanwhile."""
     values: dict[str, Any] = {}
     if source:
         own = _variable(job, "RESTIC_REPOSITORY")
-        values = {"PLATFORM": source, "RESTIC_REPOSITORY": f"{own.rpartition('/')[0]}/{source}"}
+        bucket = own.rpartition("/")[0]
+        values = {"PLATFORM": source, "RESTIC_REPOSITORY": f"{bucket}/{prefix or source}"}
     if password is None:
         yield values
         return

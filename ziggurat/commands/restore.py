@@ -31,6 +31,9 @@ Examples:
     help="A file with the password of that platform's backups (ziggurat backup password).",
 )
 @click.option(
+    "--prefix", metavar="PREFIX", help="Where in the bucket they lie, if not below that platform's name."
+)
+@click.option(
     "--confirm", "confirmed", metavar="NAME", help="The platform's name, to restore without asking."
 )
 @click.option(
@@ -44,6 +47,7 @@ def command(
     snapshot: str,
     source: str | None,
     password_file: Path | None,
+    prefix: str | None,
     confirmed: str | None,
     skip_backup: bool,
     as_json: bool,
@@ -61,6 +65,8 @@ def command(
         raise click.UsageError(
             "--from needs --password-file: each platform's backups have their own password"
         )
+    if prefix and not source:
+        raise click.UsageError("--prefix needs --from: it says where that platform's backups lie")
     backups = open_backups(blueprint, as_json=as_json, **options)
     platform = backups.namespace
     _require_name(platform, confirmed)
@@ -69,7 +75,7 @@ def command(
         _ask(platform, f"backup {chosen}{f' of {source}' if source else ''}")
     saved = None if skip_backup else backups.make("before-restore")
     password = password_file.read_text().strip() if password_file else None
-    restore(backups, chosen, source=source, password=password)
+    restore(backups, chosen, source=source, prefix=prefix, password=password)
     if as_json:
         print_json({"restored": chosen, "from": source or platform, "before": saved and saved.as_json()})
         return

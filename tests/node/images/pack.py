@@ -3,8 +3,8 @@
 usage: pack.py LAYOUT REFERENCE CONFIG_JSON LAYER_FOLDER...
 
 A layer folder is a whole root file system or the upper folder of an overlay mount
-(its whiteouts become .wh. files). `tar -C LAYOUT -c . | ctr images import -` reads the result;
-layers with the same content are stored once.
+(its whiteouts become .wh. files). It is packed once, into LAYER_FOLDER.tar, which LAYOUT links to.
+`tar -C LAYOUT -c . | ctr images import -` reads the result; layers with the same content are stored once.
 """
 
 # ruff: noqa: PTH118, SIM115
@@ -60,18 +60,18 @@ def add_folder(tar, folder):
 
 
 def add_layer(blobs, folder):
-    partial = blobs / f".partial-{os.getpid()}"
-    out = Hashing(partial)
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as tar:
-        add_folder(tar, folder)
-    out.file.close()
-    digest = out.hash.hexdigest()
-    partial.rename(blobs / digest)
-    return {
-        "mediaType": "application/vnd.oci.image.layer.v1.tar",
-        "digest": f"sha256:{digest}",
-        "size": out.size,
-    }
+    archive, notes = Path(f"{folder}.tar"), Path(f"{folder}.json")
+    if not notes.exists():
+        out = Hashing(archive)
+        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=1 << 20) as tar:
+            add_folder(tar, folder)
+        out.file.close()
+        notes.write_text(json.dumps({"digest": f"sha256:{out.hash.hexdigest()}", "size": out.size}))
+    found = json.loads(notes.read_text())
+    blob = blobs / found["digest"].removeprefix("sha256:")
+    if not blob.exists():
+        os.link(archive, blob)
+    return {"mediaType": "application/vnd.oci.image.layer.v1.tar", **found}
 
 
 def add_json(blobs, media_type, value):
@@ -86,13 +86,7 @@ def main(layout, reference, config, *folders):
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    known_path = layout.with_suffix(".layers.json")  # a layer folder is packed once per layout
-    known = json.loads(known_path.read_text()) if known_path.exists() else {}
-    for folder in folders:
-        if folder not in known:
-            known[folder] = add_layer(blobs, folder)
-    known_path.write_text(json.dumps(known))
-    layers = [known[folder] for folder in folders]
+    layers = [add_layer(blobs, folder) for folder in folders]
     image = {
         "architecture": "amd64",
         "os": "linux",

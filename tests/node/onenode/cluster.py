@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from onenode import configuration, images, network, pki, preflight, processes, tools
@@ -40,8 +44,7 @@ def up(layout: Layout, settings: Settings, progress: Progress) -> None:
     (layout.root / "kubelet" / "plugins").mkdir(exist_ok=True)
     if not _any_runs(layout):
         _sweep(layout)  # what a crashed one left: mounts, interfaces, namespaces
-    tools.ensure(layout, settings, progress)
-    oci = images.ensure(layout, progress)
+    oci = build(layout, settings, progress)
     pki.write_all(layout)
     for path, text in configuration.files(layout).items():
         if (
@@ -50,6 +53,15 @@ def up(layout: Layout, settings: Settings, progress: Progress) -> None:
             path.write_text(text)
     with progress.step("starting the node", 15):
         _start(layout, oci, progress)
+
+
+def build(layout: Layout, settings: Settings, progress: Progress) -> Path:
+    """Programs and images, side by side: Go keeps the processor busy, images mostly the network. Returns the
+    folder of images. Raises ToolError."""
+    with ThreadPoolExecutor(1) as beside:
+        made = beside.submit(images.ensure, layout, progress)
+        tools.ensure(layout, settings, progress)
+        return made.result()
 
 
 def _any_runs(layout: Layout) -> bool:
@@ -110,6 +122,17 @@ def restart(layout: Layout, progress: Progress) -> None:
     _start(layout, images.ensure(layout, progress), progress)
 
 
+def crash(layout: Layout) -> None:
+    """Kills all of the node at once, with its containers, and cleans nothing up."""
+    programs = (processes.find(layout.root, name) for name in configuration.commands(layout))
+    for pid in (*filter(None, programs), *_shims(layout)):
+        os.kill(pid, signal.SIGKILL)
+    for file in Path("/sys/fs/cgroup").rglob("kubepods/**/cgroup.procs"):
+        for pid in map(int, file.read_text().split()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def leftovers(layout: Layout) -> list[str]:
     """What of a node is still on this machine: processes, mounts, interfaces, namespaces, rules, cgroups."""
     found = [
@@ -134,9 +157,9 @@ def _end_containers(layout: Layout) -> None:
     if not processes.find(layout.root, "containerd"):
         return
     _remember_namespaces(layout)
-    for signal in ("SIGTERM", "SIGKILL"):
+    for name in ("SIGTERM", "SIGKILL"):
         for task in _ctr(layout, "tasks", "ls", "-q").stdout.split():
-            _ctr(layout, "tasks", "kill", "-s", signal, task)
+            _ctr(layout, "tasks", "kill", "-s", name, task)
         deadline = time.monotonic() + 5
         while "RUNNING" in _ctr(layout, "tasks", "ls").stdout and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from onenode import tools
 from onenode.layout import Layout
 from ziggurat.errors import ToolError
 from ziggurat.progress import Progress
@@ -20,20 +23,17 @@ _PAUSE = "registry.k8s.io/pause:3.10.1"
 
 def _digest() -> str:
     found = hashlib.sha256()
-    sources = [RECIPES, *(RECIPES.parent / "tools" / name for name in ("pause", "restic", "rclone"))]
-    for file in (file for folder in sources for file in sorted(folder.iterdir())):
-        if file.is_file():
-            found.update(file.name.encode() + file.read_bytes())
+    for file in sorted(file for folder in (RECIPES, tools.FAMILIES) for file in folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            found.update(str(file.relative_to(RECIPES.parent)).encode() + file.read_bytes())
     return found.hexdigest()[:12]
 
 
-def python311() -> str:
-    """A Python 3.11: the wheels of MLflow's image have to suit Debian 12's own."""
+def python311() -> str | None:
+    """A Python 3.11, if there is one: the wheels of MLflow's image have to suit Debian 12's own."""
     asked = shutil.which(os.environ.get("PYTHON311", "python3.11"))
     if asked is None and sys.version_info[:2] == (3, 11):
-        asked = sys.executable
-    if asked is None:
-        raise ToolError("making MLflow's image needs Python 3.11", remedy="set PYTHON311 to one")
+        return sys.executable
     return asked
 
 
@@ -41,25 +41,38 @@ def ensure(layout: Layout, progress: Progress) -> Path:
     """The folder of the OCI layout. `NODE_IMAGES` names one that was made elsewhere."""
     if given := os.environ.get("NODE_IMAGES"):
         return Path(given)
-    folder = layout.images / _digest()
+    python = python311()
+    if python is None:
+        raise ToolError("making MLflow's image needs Python 3.11", remedy="set PYTHON311 to one")
+    folder = layout.images / f"set-{_digest()}"
     with exclusive(layout.images / "lock", progress, "making images"):
-        if not (folder / ".ready").exists():
-            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            fresh = folder.with_suffix(".new")
+            words = [RECIPES / "make.sh", fresh, layout.images / "layers", python]
             with progress.step("making images (debootstrap, apt, pip, go)", 260):
-                done = subprocess.run(
-                    [str(RECIPES / "make.sh"), str(folder), python311()],
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-            if done.returncode != 0:
-                log = folder / "build.log"
-                tail = log.read_text(errors="replace").splitlines()[-8:] if log.exists() else []
+                code, out, err = _run_whole(list(map(str, words)))
+            if code != 0:
                 raise ToolError(
-                    "an image could not be made:\n" + "\n".join([*tail, done.stderr.strip()]), where=str(log)
+                    f"an image could not be made:\n{err.strip()[-2000:]}",
+                    where=str(layout.images),
+                    remedy="see the log that it names; then run it again: what was made is kept",
                 )
-            (folder / ".ready").touch()
-    return folder / "oci"
+            progress.note(out.strip())
+            fresh.rename(folder)
+    return folder
+
+
+def _run_whole(command: list[str]) -> tuple[int, str, str]:
+    """Runs a command in a session of its own, of which nothing is left, however it ends."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    try:
+        out, err = process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return process.returncode, out, err
 
 
 def import_all(layout: Layout, oci: Path, progress: Progress) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 MLFLOW_CLIENT = "mlflow==3.17.2"
 """What a data scientist installs. The client's version is the server's."""
 
+CLIENT = Path(__file__).parents[1] / "client"
 _PROJECT = """\
 name: ziggurat
 runtime: {{name: python, options: {{toolchain: pip, virtualenv: "{venv}"}}}}
@@ -221,6 +222,24 @@ def wait_for(url: str, seconds: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer from {url} for {seconds:.0f} s")
         time.sleep(0.3)
+
+
+def run_client(
+    python: Path, env: Mapping[str, str], folder: Path, script: str, *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Runs one of the clients' scripts outside of the cluster, with just what `ziggurat connect` prints."""
+    done = subprocess.run(
+        [str(python), str(CLIENT / script), *arguments],
+        env={**env, "PATH": os.environ["PATH"], "HOME": str(folder)},
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+    if check and done.returncode != 0:
+        raise AssertionError(f"{script} {' '.join(arguments)}: {done.stderr[-2000:]}")
+    return done
 
 
 def client_python(cache: Path) -> Path:

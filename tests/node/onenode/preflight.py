@@ -7,9 +7,10 @@ import shutil
 import socket
 from collections.abc import Iterator
 
-from onenode import processes
+from onenode import images, processes
 from onenode.layout import Layout
 from ziggurat.errors import ZigguratError
+from ziggurat.toolchain.gobuild import go_version
 from ziggurat.toolchain.model import this_machine
 
 PACKAGES = "libseccomp-dev iptables nftables conntrack iproute2 debootstrap gcc pkg-config"
@@ -52,7 +53,11 @@ def problems(layout: Layout, *, building: bool = True) -> Iterator[tuple[str, st
         yield "only root may make network namespaces, mounts and cgroups", "run it as root"
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     if missing:
-        yield f"not on PATH: {', '.join(missing)}", f"apt-get install {PACKAGES} (and kubectl)"
+        yield f"not on PATH: {', '.join(missing)}", _install(missing)
+    if building and go_version() is None and not os.environ.get("NODE_BIN"):
+        yield "its programs are built by Go, and there is no `go` on PATH", "install Go 1.26 or newer"
+    if building and images.python311() is None and not os.environ.get("NODE_IMAGES"):
+        yield "MLflow's image is made with Python 3.11, which is not on PATH", "set PYTHON311 to one"
     free = shutil.disk_usage(_existing(layout)).free / 1e9
     if building and free < _FREE_GB:
         yield (
@@ -65,6 +70,12 @@ def problems(layout: Layout, *, building: bool = True) -> Iterator[tuple[str, st
                 f"port {port}, for {name}, is in use",
                 f"end what listens there (ss -ltnp 'sport = :{port}')",
             )
+
+
+def _install(missing: list[str]) -> str:
+    by_apt = [name for name in missing if name != "kubectl"]
+    words = [f"make node-packages (apt-get install {PACKAGES})"] if by_apt else []
+    return " and ".join([*words, *(["install kubectl"] if "kubectl" in missing else [])])
 
 
 def require(layout: Layout) -> None:

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from onenode.platform import Platform
+from onenode.platform import CLIENT, Platform
 from onenode.report import Table
 
-CLIENT = Path(__file__).parents[1] / "client"
 ENOUGH = 8
 """Writes acknowledged before a fault, and three times as many after it."""
 

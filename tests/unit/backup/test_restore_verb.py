@@ -117,6 +117,25 @@ def test_another_platforms_backup_is_read_with_its_password(
     assert environment(own)["PLATFORM"] == "acme-ml"
 
 
+def test_another_platforms_backup_may_lie_below_another_prefix(
+    jobs: Jobs, ziggurat: Any, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.txt"
+    key.write_text("of-old-ml")
+
+    result = ziggurat(*CONFIRMED, "--from", "old-ml", "--prefix", "kept", "--password-file", key)
+
+    values = restored(jobs)
+    assert result.code == 0
+    assert (values["PLATFORM"], values["RESTIC_REPOSITORY"].rpartition("/")[2]) == ("old-ml", "kept")
+
+
+def test_a_prefix_alone_names_no_platform(jobs: Jobs, ziggurat: Any) -> None:
+    result = ziggurat(*CONFIRMED, "--prefix", "kept")
+
+    assert (result.code, "--prefix needs --from" in result.err, jobs.api.made) == (2, True, [])
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
