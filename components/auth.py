@@ -35,6 +35,8 @@ CLIENT_KEYS = (
     "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD",
 )
 """What the Secret of an account holds: the environment variables of an MLflow client."""
+_CA = "/etc/issuer"
+_CA_FILE = f"{_CA}/ca.crt"
 _USER = 1000
 _PROXY_USER = 2000
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="64Mi", memory_limit="256Mi")
@@ -64,6 +66,7 @@ def oidc_authorization(auth: OidcAuth, teams: Mapping[str, Team]) -> Authorizati
     settings = {
         "issuer": auth.issuer,
         "audience": auth.client_id,
+        "ca": _CA_FILE if auth.ca_secret else None,
         "usernameClaim": auth.username_claim,
         "groupsClaim": auth.groups_claim,
         "adminGroups": list(auth.admin_groups),
@@ -78,7 +81,14 @@ def oidc_authorization(auth: OidcAuth, teams: Mapping[str, Team]) -> Authorizati
             "ziggurat_oidc.py": script("ziggurat_oidc.py"),
             "oidc.json": json.dumps(settings, indent=1, sort_keys=True),
         },
+        issuer_ca(auth),
     )
+
+
+def issuer_ca(auth: OidcAuth) -> list[workloads.Volume]:
+    """The certificate of the authority that signed the issuer's, where it is none that everybody trusts."""
+    ca = auth.ca_secret
+    return [workloads.secret_files("issuer-ca", ca.secret_name, _CA, {ca.key: "ca.crt"})] if ca else []
 
 
 @dataclass(frozen=True)
@@ -252,13 +262,14 @@ def proxy_flags(oidc: OidcAuth, upstream: str, host: str | None) -> Sequence[str
         "--skip-auth-strip-headers=false",
         "--api-route=^/ajax-api/",
         "--silence-ping-logging=true",
+        *([f"--provider-ca-file={_CA_FILE}"] if oidc.ca_secret else []),
     ]
 
 
 def proxy_pod(args: AuthArgs, oidc: OidcAuth) -> Manifest:
     """The login page."""
     proxy, flags = args.proxy, list(proxy_flags(oidc, service_uri(args.tracking), args.host))
-    client = oidc.client_secret
+    client, volumes = oidc.client_secret, issuer_ca(oidc)
     env = [
         *workloads.from_secret(proxy.name, {"OAUTH2_PROXY_COOKIE_SECRET": "cookie-secret"}),
         *workloads.from_secret(client.secret_name, {"OAUTH2_PROXY_CLIENT_SECRET": client.key}),
@@ -269,6 +280,7 @@ def proxy_pod(args: AuthArgs, oidc: OidcAuth) -> Manifest:
         resources=_PROXY_RESOURCES,
         args=flags,
         env=env,
+        volumes=volumes,
         ports={"http": PROXY_PORT},
         probes={
             "readinessProbe": workloads.http_probe("/ready", PROXY_PORT, periodSeconds=5),
@@ -280,6 +292,7 @@ def proxy_pod(args: AuthArgs, oidc: OidcAuth) -> Manifest:
         main,
         user=_PROXY_USER,
         config_hash=digest(flags, args.credentials.fingerprint(Label.OIDC_COOKIE)),
+        volumes=volumes,
         pull_secret=args.images.pull_secret,
         spread=True,
     )

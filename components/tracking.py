@@ -1,6 +1,6 @@
 """The MLflow tracking server and model registry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pulumi
@@ -48,6 +48,8 @@ class Authorization:
     """`module:function`, on the server's Python path."""
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Files beside the server's configuration: the function's module and its settings. None is secret."""
+    volumes: Sequence[workloads.Volume] = ()
+    """What else the function reads."""
 
 
 def service_uri(app: App) -> str:
@@ -187,6 +189,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         workloads.scratch("tmp", "/tmp", "4Gi"),  # noqa: S108  # uploads pass through it
         *args.database.volumes,
         *args.store.volumes,
+        *args.authorization.volumes,
     ]
     origins = [f"https://{tracking.host}"] if tracking.host else []
     env = [

@@ -17,6 +17,15 @@ class ClientSecretRef(Part):
     """The key whose value is the client's secret."""
 
 
+class CaSecretRef(Part):
+    """A Secret that exists already, in the platform's namespace, with the certificate of an authority."""
+
+    secret_name: ObjectName
+    """The Secret's name."""
+    key: str = Field(default="ca.crt", min_length=1)
+    """The key whose value is the certificate, or several, in PEM."""
+
+
 class BasicAuth(Part):
     """MLflow's own accounts and passwords, derived from the stack's root secret."""
 
@@ -37,6 +46,9 @@ class OidcAuth(Part):
     """The client registered at the issuer; its redirect URL is `https://<tracking.host>/oauth2/callback`."""
     client_secret: ClientSecretRef
     """Where the client's secret is."""
+    ca_secret: CaSecretRef | None = None
+    """Where the certificate of the authority is that signed the issuer's own; left out, it is one that
+    everybody trusts."""
     username_claim: str = Field(default="email", min_length=1)
     """The claim that names the user in MLflow."""
     groups_claim: str = Field(default="groups", min_length=1)

@@ -14,6 +14,7 @@ The settings are in oidc.json beside this file (components/auth.py writes both).
 import base64
 import json
 import secrets
+import ssl
 import threading
 import time
 import urllib.request
@@ -198,7 +199,9 @@ def fetch_keys(issuer):
 
 
 def fetch(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  # the issuer's own addresses
+    # Without `ca`, whom everybody trusts.
+    trusted = ssl.create_default_context(cafile=settings().get("ca"))
+    with urllib.request.urlopen(url, timeout=5, context=trusted) as answer:  # noqa: S310  # the issuer's own
         return json.loads(answer.read(1_000_000))
 
 

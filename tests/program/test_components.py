@@ -269,3 +269,23 @@ def test_a_single_sign_on_is_a_proxy_in_front_and_a_function_inside(planned_text
     assert "authorization_function = ziggurat_oidc:authenticate" in files["auth.ini"]
     assert '"ml-vision"' in files["oidc.json"]
     assert find(planned, "RoleBinding", "member").manifest["subjects"][0]["name"] == "ml-vision"
+
+
+def test_an_issuer_whose_authority_nobody_knows_is_trusted_by_proxy_and_server(planned_text):
+    planned = planned_text(
+        STARTER.replace("vision: {}", "vision: {groups: [ml-vision]}")
+        + "tracking: {host: ml.acme.dev}\n"
+        + "auth: {mode: oidc, issuer: 'https://login.acme.dev', clientSecret: {secretName: oidc},"
+        + " caSecret: {secretName: acme-ca, key: root.pem}}\n"
+    )
+
+    for name in ("oauth2-proxy", "mlflow"):
+        pod = find(planned, "Deployment", name).manifest["spec"]["template"]["spec"]
+        sources = {each["name"]: each.get("secret") for each in pod["volumes"]}
+        assert sources["issuer-ca"]["secretName"] == "acme-ca"
+        assert sources["issuer-ca"]["items"] == [{"key": "root.pem", "path": "ca.crt"}]
+        mounts = {each["name"]: each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+        assert mounts["issuer-ca"] == "/etc/issuer"
+    flags = find(planned, "Deployment", "oauth2-proxy").manifest["spec"]["template"]["spec"]["containers"][0]
+    assert "--provider-ca-file=/etc/issuer/ca.crt" in flags["args"]
+    assert '"ca": "/etc/issuer/ca.crt"' in find(planned, "ConfigMap", "mlflow").manifest["data"]["oidc.json"]

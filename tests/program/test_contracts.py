@@ -209,7 +209,15 @@ def test_selectors_find_pods(planned):
 
 def test_what_pods_mount_and_read_is_there_or_brought(planned):
     made = {(each.kind, each.namespace, each.object_name) for each in planned.objects}
-    brought = {"registry-login", "git-login", "bucket-keys", "vault-keys", "storage-account", "oidc-client"}
+    brought = {
+        "registry-login",
+        "git-login",
+        "bucket-keys",
+        "vault-keys",
+        "storage-account",
+        "oidc-client",
+        "acme-ca",
+    }
     for each, pod in planned.pod_templates():
         spec = pod["spec"]
         wanted = [("ServiceAccount", spec.get("serviceAccountName"))]
