@@ -1,4 +1,4 @@
-"""MLflow Projects that really train: by schedule and on request, from an image and from git, as their team."""
+"""MLflow Projects that really train: by schedule and on request, from an image and from git."""
 
 from __future__ import annotations
 
@@ -100,7 +100,9 @@ def test_a_project_from_git_runs_on_request(automation, git, scientist, table):
     assert found["tags"]["mlflow.source.type"] == "PROJECT"
     assert min(found["accuracy"], found["right"]) > 0.9
     pod = _pods(automation, "project-digits-from-git")[-1]
-    said = automation.kubectl("logs", pod["metadata"]["name"], "-n", f"{automation.name}-vision", "-c", "source")
+    said = automation.kubectl(
+        "logs", pod["metadata"]["name"], "-n", f"{automation.name}-vision", "-c", "source"
+    )
     assert git.commit in said
     assert LOGIN[1] not in said
 
@@ -111,9 +113,7 @@ def test_a_project_runs_each_minute_by_its_schedule(automation, scientist, table
     while found.get("succeeded", 0) < 1:
         assert time.monotonic() < start + 240, _state(automation)
         time.sleep(1)
-        jobs = [
-            each for each in automation.objects("job", namespace) if _project(each) == "project-digits"
-        ]
+        jobs = [each for each in automation.objects("job", namespace) if _project(each) == "project-digits"]
         found = {"succeeded": sum(each["status"].get("succeeded", 0) for each in jobs)}
     owners = {owner["kind"] for each in jobs for owner in each["metadata"]["ownerReferences"]}
     assert owners == {"CronJob"}
@@ -156,7 +156,9 @@ def _pods(platform, project):
 
 
 def _state(platform):
-    return platform.kubectl("get", "pods,jobs,events", "-n", f"{platform.name}-vision", "-o", "wide", check=False)
+    return platform.kubectl(
+        "get", "pods,jobs,events", "-n", f"{platform.name}-vision", "-o", "wide", check=False
+    )
 
 
 def _stamp(text):
