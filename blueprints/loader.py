@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blueprints import refusals, rules, words
+from blueprints import pools, refusals, rules, words
 from blueprints.document import Document, Where, child, leaves, mapping, path_text
 from blueprints.files import read
 from blueprints.model import Blueprint
@@ -74,7 +74,10 @@ def _check(document: Document) -> tuple[Blueprint | None, tuple[Problem, ...]]:
     data = refusals.refuse_unbuilt(document)
     phase = data.get("phase")
     blueprint = _validate(document, merge(data, DEFAULTS[Phase(phase)] if phase in list(Phase) else {}))
-    return blueprint, rules.check(blueprint, document) if blueprint else ()
+    if blueprint is None:
+        return None, ()
+    blueprint = pools.resolved(blueprint)
+    return blueprint, rules.check(blueprint, document)
 
 
 def _validate(document: Document, data: dict[str, Any]) -> Blueprint | None:

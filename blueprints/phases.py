@@ -51,6 +51,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("auth", "authentication", Phase.STARTER, built=True),
     Capability("images", "a mirror registry for every image", Phase.STARTER, built=True),
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
+    Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
     Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=False),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
@@ -87,21 +88,21 @@ MODES: tuple[Mode, ...] = (
         "highlyAvailable",
         "PostgreSQL as a CloudNativePG cluster",
         Phase.ORCHESTRATION,
-        built=False,
+        built=True,
     ),
     Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
 )
 """Modes that are not listed here are there from the first phase on."""
 
 POOL_PROVIDERS: tuple[Mode, ...] = (
-    Mode("gpuPools", "karpenter", "GPU nodes made by Karpenter", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "gke", "GPU nodes made by GKE", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "eks", "GPU nodes made by EKS", Phase.ORCHESTRATION, built=False),
-    Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=False),
+    Mode("gpuPools", "karpenter", "GPU nodes made by Karpenter", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "gke", "GPU nodes made by GKE", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "eks", "GPU nodes made by EKS", Phase.ORCHESTRATION, built=True),
+    Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=True),
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
 
-BUILT_PHASES: frozenset[Phase] = frozenset({Phase.STARTER, Phase.AUTOMATION, Phase.ENTERPRISE})
+BUILT_PHASES: frozenset[Phase] = frozenset(Phase)
 """The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""
 
 _STARTER: dict[str, Any] = {

@@ -1,24 +1,150 @@
-"""GPU pools: what is known of them before a cluster is reached, and the rules on that."""
+"""GPU pools: what is known of them before a cluster is reached. The rules on that are in pool_rules.py."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
-from blueprints.findings import Finding
+from blueprints.accelerators import Cloud, machines
 from blueprints.model.blueprint import Blueprint
+from blueprints.model.nodes import KarpenterNodes, NodeClassRef
 from blueprints.model.pools import GpuPool
-from blueprints.names import GPU
+from blueprints.names import fit
 
 POOL_LABEL = "ziggurat.dev/pool"
 """The label by which the nodes of a pool are found that names no labels of its own."""
+PLATFORM_LABEL = "ziggurat.dev/platform"
+"""The label of nodes that are made for a platform: another one's pool may have the same name."""
+COMPUTE_CLASS = "cloud.google.com/compute-class"
+"""GKE's label, and taint, of nodes that it makes for a ComputeClass."""
 RESERVED_POOL = "cpu"
 """What nodes without GPUs go by."""
+EC2_GROUP = "karpenter.k8s.aws"
+"""The API group of Karpenter's node classes at AWS."""
+DEFAULT_NODE_CLASS = NodeClassRef(group=EC2_GROUP, kind="EC2NodeClass", name="default")
+"""What pools of Karpenter use that name nothing: the node class that Karpenter's own guide makes."""
+
+GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
+"""The taint of GPU nodes, with the value that GKE gives it; others may have given it another."""
+AKS_SPOT = "kubernetes.azure.com/scalesetpriority"
+"""AKS' label, and taint, of interruptible nodes."""
+
+
+def resolved(blueprint: Blueprint) -> Blueprint:
+    """The blueprint with the labels by which nodes that are made for a pool are found."""
+    if all(not is_made(pool) for pool in blueprint.gpu_pools.values()):
+        return blueprint
+    pools = {
+        name: pool.model_copy(update={"node_selector": _labels(blueprint.name, name, pool)})
+        if is_made(pool)
+        else pool
+        for name, pool in blueprint.gpu_pools.items()
+    }
+    return blueprint.model_copy(update={"gpu_pools": pools})
+
+
+def _labels(platform: str, name: str, pool: GpuPool) -> dict[str, str]:
+    given = dict(pool.node_selector)
+    if has_compute_class(pool):
+        return {COMPUTE_CLASS: fit(f"{platform}-{name}"), **given}
+    return given or {PLATFORM_LABEL: platform, POOL_LABEL: name}
 
 
 def selector(name: str, pool: GpuPool) -> dict[str, str]:
     """The labels of the pool's nodes."""
     return dict(pool.node_selector) or {POOL_LABEL: name}
+
+
+def taints(name: str, pool: GpuPool) -> list[dict[str, str]]:
+    """The taints of the pool's nodes. Whoever runs there tolerates them whatever their value."""
+    found = [dict(GPU_TAINT)]
+    if has_compute_class(pool):
+        value = selector(name, pool).get(COMPUTE_CLASS, name)
+        found.append({"key": COMPUTE_CLASS, "value": value, "effect": "NoSchedule"})
+    if pool.provider == "aks" and pool.spot:
+        found.append({"key": AKS_SPOT, "value": "spot", "effect": "NoSchedule"})
+    return found
+
+
+def is_made(pool: GpuPool) -> bool:
+    """Whether somebody makes the nodes."""
+    return pool.provider != "existing"
+
+
+def has_compute_class(pool: GpuPool) -> bool:
+    """Whether GKE makes the nodes by a ComputeClass that the platform puts into the cluster."""
+    return pool.provider == "gke" and (pool.gke is None or pool.gke.mode == "computeClass")
+
+
+def is_of_program(pool: GpuPool) -> bool:
+    """Whether its nodes are a resource of the cloud, which the cluster program makes."""
+    return pool.provider in ("eks", "aks") or (pool.provider == "gke" and not has_compute_class(pool))
+
+
+def karpenter_nodes(pool: GpuPool) -> KarpenterNodes:
+    """What Karpenter makes the nodes of."""
+    return pool.karpenter or KarpenterNodes()
+
+
+def makes_node_class(nodes: KarpenterNodes) -> bool:
+    """Whether an EC2NodeClass is made for the pool."""
+    return bool(nodes.role or nodes.instance_profile or nodes.subnets or nodes.security_groups)
+
+
+def node_class(nodes: KarpenterNodes) -> NodeClassRef:
+    """The node class of a pool that makes none of its own."""
+    return nodes.node_class_ref or DEFAULT_NODE_CLASS
+
+
+def cloud(pool: GpuPool) -> Cloud | None:
+    """Whose machines the nodes are; None where that is not known."""
+    if pool.provider == "karpenter":
+        return "aws" if node_class(karpenter_nodes(pool)).group == EC2_GROUP else None
+    clouds: dict[str, Cloud] = {"gke": "gcp", "eks": "aws", "aks": "azure"}
+    return clouds.get(pool.provider)
+
+
+def named_machines(pool: GpuPool) -> tuple[str, ...]:
+    """The types of machines that the blueprint names."""
+    if pool.provider == "karpenter":
+        return tuple(karpenter_nodes(pool).instance_types)
+    if pool.provider == "eks" and pool.eks:
+        return tuple(pool.eks.instance_types)
+    single = {
+        "gke": pool.gke.machine_type if pool.gke else None,
+        "aks": pool.aks.vm_size if pool.aks else None,
+    }.get(pool.provider)
+    return (single,) if single else ()
+
+
+def machine_types(pool: GpuPool) -> tuple[str, ...]:
+    """The types of machines of a node pool: those that are named, or the smallest that has its GPUs."""
+    where = cloud(pool)
+    known = machines(where, pool.accelerator, pool.gpus_per_node) if where and pool.accelerator else ()
+    return named_machines(pool) or known[:1]
+
+
+def has_own_plugin(pool: GpuPool) -> str | None:
+    """What already makes GPUs known to Kubernetes on nodes of this kind; None where nothing does."""
+    if pool.provider == "gke":
+        return "GKE runs a device plugin of its own"
+    nodes = karpenter_nodes(pool)
+    made_of = nodes.ami_alias if pool.provider == "karpenter" and makes_node_class(nodes) else ""
+    if made_of.startswith("bottlerocket") or (pool.eks and pool.eks.ami_type.startswith("BOTTLEROCKET")):
+        return "Bottlerocket's image has a device plugin"
+    return None
+
+
+def device_plugin(pool: GpuPool) -> Literal["none", "devicePlugin", "operator"]:
+    """What makes GPUs known to Kubernetes; where the blueprint is silent, what nodes of this kind lack.
+
+    Amazon Linux 2023 and AKS bring the driver alone. Where Karpenter makes nodes of a node class that is
+    there, at AWS the image is taken to be Amazon Linux.
+    """
+    if pool.device_plugin is not None:
+        return pool.device_plugin
+    lacks = pool.provider in ("eks", "aks") or (pool.provider == "karpenter" and cloud(pool) == "aws")
+    return "devicePlugin" if lacks and not has_own_plugin(pool) else "none"
 
 
 def capacity(pool: GpuPool) -> int | None:
@@ -34,155 +160,6 @@ def total(pools: Mapping[str, GpuPool]) -> int | None:
     return None if None in known else sum(count for count in known if count is not None)
 
 
-def names(blueprint: Blueprint) -> Iterator[Finding]:
-    """No pool is called like what has no GPUs, and no team like the namespace of GPU software."""
-    if RESERVED_POOL in blueprint.gpu_pools:
-        yield Finding(
-            ("gpuPools", RESERVED_POOL),
-            "is reserved",
-            RESERVED_POOL,
-            "nodes without GPUs go by this name",
-            "choose another name",
-        )
-    if GPU in blueprint.teams and any(pool.device_plugin != "none" for pool in blueprint.gpu_pools.values()):
-        yield Finding(
-            ("teams", GPU),
-            "is reserved where the platform installs GPU software",
-            GPU,
-            f"the namespace {blueprint.name}-{GPU} is for that",
-            "choose another name",
-        )
-
-
-def node_counts(blueprint: Blueprint) -> Iterator[Finding]:
-    """The most nodes are not fewer than the fewest."""
-    for name, pool in blueprint.gpu_pools.items():
-        if pool.nodes and pool.nodes.min > pool.nodes.max:
-            yield Finding(
-                ("gpuPools", name, "nodes", "min"),
-                "is more than the most",
-                str(pool.nodes.min),
-                f"at most `max`, which is {pool.nodes.max}",
-                "lower it, or raise `max`",
-            )
-
-
-def existing_nodes(blueprint: Blueprint) -> Iterator[Finding]:
-    """Existing nodes can be found, belong to one pool, and are as they are."""
-    existing = {name: pool for name, pool in blueprint.gpu_pools.items() if pool.provider == "existing"}
-    for name, pool in existing.items():
-        if not pool.node_selector and pool.accelerator is None:
-            yield Finding(
-                ("gpuPools", name),
-                "has no nodes",
-                rule="existing nodes are found by their labels, and nothing is told of these",
-                remedy="add `nodeSelector`: labels that they carry and no other node does",
-            )
-        if pool.spot:
-            yield Finding(
-                ("gpuPools", name, "spot"),
-                "cannot be asked of nodes that exist already",
-                "true",
-                "`spot` is for providers that make nodes",
-                "take it out",
-            )
-    for (one, first), (other, second) in combinations(existing.items(), 2):
-        if selector(one, first) == selector(other, second):
-            yield Finding(
-                ("gpuPools", other, "nodeSelector"),
-                f"finds the nodes of pool {one}",
-                rule="a node belongs to one pool: its GPUs would be counted twice",
-                remedy="name a label in which they differ, or make one pool of both",
-            )
-
-
-def device_plugins(blueprint: Blueprint) -> Iterator[Finding]:
-    """Each node has one device plugin, and what a pool asks of it can be had."""
-    for name, pool in blueprint.gpu_pools.items():
-        if pool.time_slicing and pool.device_plugin == "none":
-            yield Finding(
-                ("gpuPools", name, "timeSlicing"),
-                "is not done by anything",
-                str(pool.time_slicing),
-                "the platform's own device plugin shares GPUs",
-                "write `devicePlugin: devicePlugin` or `operator`",
-            )
-        if pool.mig and pool.device_plugin != "operator":
-            yield Finding(
-                ("gpuPools", name, "mig"),
-                "is not done by anything",
-                pool.mig,
-                "NVIDIA's GPU operator divides GPUs",
-                "write `devicePlugin: operator`; where GPUs are divided already, `gpusPerNode` counts parts",
-            )
-
-
-def one_operator(blueprint: Blueprint) -> Iterator[Finding]:
-    """The GPU operator, which sees to every GPU node, treats them alike."""
-    pools = blueprint.gpu_pools
-    first = next((name for name, pool in pools.items() if pool.device_plugin == "operator"), None)
-    if first is None:
-        return
-    for name, pool in pools.items():
-        if pool.device_plugin != "operator":
-            yield Finding(
-                ("gpuPools", name, "devicePlugin"),
-                f"does not go together with the operator of pool {first}",
-                pool.device_plugin,
-                "the GPU operator puts its device plugin on every GPU node of the cluster",
-                "write `devicePlugin: operator` here too, or nowhere",
-            )
-            continue
-        for key, mine, theirs in (
-            ("timeSlicing", pool.time_slicing, pools[first].time_slicing),
-            ("mig", pool.mig, pools[first].mig),
-        ):
-            if mine != theirs:
-                yield Finding(
-                    ("gpuPools", name, key),
-                    f"is not that of pool {first}",
-                    str(mine or ""),
-                    f"one GPU operator treats all nodes alike: {theirs or 'without'}",
-                    "make them the same, or use `devicePlugin: devicePlugin`, which differs by pool",
-                )
-
-
-def quotas(blueprint: Blueprint) -> Iterator[Finding]:
-    """No team is promised more GPUs than there can be."""
-    most = total(blueprint.gpu_pools) if blueprint.gpu_pools else None
-    for name, team in blueprint.teams.items():
-        if most is not None and team.quota.gpus > most:
-            yield Finding(
-                ("teams", name, "quota", "gpus"),
-                "is more than all GPU pools have",
-                str(team.quota.gpus),
-                f"at most {most}: `nodes.max` x `gpusPerNode` of each of gpuPools",
-                "lower it, or raise `nodes.max` of a pool",
-            )
-
-
-RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
-    names,
-    node_counts,
-    existing_nodes,
-    device_plugins,
-    one_operator,
-    quotas,
-)
-"""What makes GPU pools invalid."""
-
-
-def unlabelled_nodes(blueprint: Blueprint) -> Iterator[Finding]:
-    """Nodes of a pool without labels of its own are found by a label that somebody has to give them."""
-    for name, pool in blueprint.gpu_pools.items():
-        if pool.provider == "existing" and pool.accelerator and not pool.node_selector and blueprint.cluster:
-            yield Finding(
-                ("gpuPools", name),
-                "needs its nodes labelled",
-                rule="without `nodeSelector`, they are those with the label of the pool",
-                remedy=f"kubectl label node NODE {POOL_LABEL}={name}",
-            )
-
-
-WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (unlabelled_nodes,)
-"""What is allowed and needs a hand."""
+def made(blueprint: Blueprint) -> Iterator[tuple[str, GpuPool]]:
+    """The pools whose nodes somebody makes."""
+    return ((name, pool) for name, pool in blueprint.gpu_pools.items() if is_made(pool))

@@ -68,6 +68,9 @@ def _part(path: str, node: Schema) -> Iterator[str]:
     entries: Schema = node.get("additionalProperties") or {}
     if entries:
         inner, inner_path = expand(entries), f"{path}.<name>"
+        if modes(inner):
+            yield from _part(inner_path, inner)
+            return
         yield from _table(inner_path, inner, node)
         yield from _parts_of(inner_path, inner)
     elif modes(node):

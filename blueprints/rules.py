@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from blueprints import pools
+from blueprints import pool_rules
 from blueprints.document import Document, Where, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.access import BasicAuth, OidcAuth
@@ -219,7 +219,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     oidc,
     store_identity,
     backup_store,
-    *pools.RULES,
+    *pool_rules.RULES,
     admission,
     *PROJECT_RULES,
 )
@@ -270,7 +270,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     idle_groups,
     shared_groups,
     pod_identity,
-    *pools.WARNINGS,
+    *pool_rules.WARNINGS,
 )
 """What is allowed and probably not meant."""
 

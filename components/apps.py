@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 
 from blueprints.names import system_namespace
 from components import artifacts, queues
+from components.manifests import cnpg
 from components.manifests.metadata import App
+from components.versions import CLOUDNATIVE_PG
+
+CLUSTER = "postgresql"
+"""The name of the cluster of PostgreSQL servers, which their Services' names begin with."""
+POOLER = "postgresql-pooler"
+"""The name of its pooler and of that one's Service."""
 
 
 def system_app(platform: str, name: str, component: str) -> App:
@@ -19,6 +26,11 @@ class Apps:
     platform: App
     postgresql: App
     passwords: App
+    servers: App
+    """The pods of a cluster of PostgreSQL servers, and of the Jobs that prepare them."""
+    pooler: App
+    cnpg: App
+    """CloudNativePG's operator."""
     seaweedfs: App
     bucket: App
     mlflow: App
@@ -40,6 +52,9 @@ class Apps:
             platform=app("platform", "namespace"),
             postgresql=app("postgresql", "database"),
             passwords=app("postgresql-passwords", "database"),
+            servers=replace(app(CLUSTER, "database"), pods=cnpg.server_pods(CLUSTER)),
+            pooler=replace(app(POOLER, "database"), pods=cnpg.pooler_pods(POOLER)),
+            cnpg=replace(app(CLOUDNATIVE_PG.name, "database"), release=CLOUDNATIVE_PG.name),
             seaweedfs=app(artifacts.SERVER, "artifacts"),
             bucket=app("seaweedfs-bucket", "artifacts"),
             mlflow=app("mlflow", "tracking"),

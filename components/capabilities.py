@@ -13,10 +13,11 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
-from components import pools
+from components import certificates, pools
 from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
+from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
 from components.core import Core
 from components.pools import GpuNodePools, GpuNodePoolsArgs
@@ -104,7 +105,17 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.certificates
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformCertificatesArgs(
+        certificates.app(core.blueprint.name), chosen, core.images, after=core.system.ready
+    )
+    return PlatformCertificates(f"{core.name}-certificates", args, core.options).ready
+
+
 CAPABILITIES: dict[str, Provision] = {
+    "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,

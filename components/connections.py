@@ -5,9 +5,10 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase
-from components import artifacts, auth, backup, database, queues, tracking
+from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase, HighlyAvailableDatabase
+from components import artifacts, auth, backup, certificates, database, queues, tracking
 from components.apps import Apps
+from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
 from components.projects import project_edges
@@ -26,6 +27,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
+        *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
     )
 
@@ -36,7 +38,21 @@ def _database_edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool) -
     if isinstance(chosen, ExternalDatabase):
         return [Edge(client, Outside(chosen.host), chosen.port) for client in clients]
     job = (apps.passwords,) if sets_passwords else ()
+    if isinstance(chosen, HighlyAvailableDatabase):
+        return _cluster_edges(chosen, apps, (*job, *clients))
     return [Edge(client, apps.postgresql, database.PORT) for client in (*job, *clients)]
+
+
+def _cluster_edges(chosen: HighlyAvailableDatabase, apps: Apps, clients: tuple[App, ...]) -> list[Edge]:
+    """Past a pooler, the servers are reached by what changes the schema, dumps and sets passwords; and by
+    reads, where any server may answer them."""
+    pooled = chosen.pooler is not None
+    direct = [app for app in clients if app != apps.mlflow or not pooled or chosen.read_replica]
+    return [
+        *([Edge(apps.mlflow, apps.pooler, database.PORT)] if pooled else []),
+        *(Edge(client, apps.servers, database.PORT) for client in direct),
+        *cluster.edges(apps, chosen),
+    ]
 
 
 def _artifact_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:

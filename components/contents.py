@@ -2,8 +2,9 @@
 
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
-from components import pools, queues, versions
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
+from components import certificates, pools, queues, versions
+from components.database import cluster
 from components.projects import brought_images, fetches
 from components.versions.model import Chart, Image, ImageSource
 
@@ -17,9 +18,13 @@ def images(blueprint: Blueprint) -> list[str]:
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
     """Every image that the platform runs, as its maker names it: what a mirror has to hold."""
+    database = blueprint.database
+    is_cluster = isinstance(database, HighlyAvailableDatabase)
     used = {
         versions.MLFLOW: True,
-        versions.POSTGRESQL: isinstance(blueprint.database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.POSTGRESQL: isinstance(database, EmbeddedDatabase) or bool(blueprint.backup),
+        versions.CNPG_POSTGRESQL: is_cluster,
+        versions.PGBOUNCER: is_cluster and database.pooler is not None,
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
@@ -33,4 +38,9 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """Every chart that the platform is made with: what a mirror has to hold beside the images."""
     kueue = (versions.KUEUE,) if queues.runs_kueue(blueprint.queues) else ()
-    return (*kueue, *pools.charts(blueprint.gpu_pools))
+    return (
+        *kueue,
+        *pools.charts(blueprint.gpu_pools),
+        *certificates.charts(blueprint.certificates),
+        *cluster.charts(blueprint.database),
+    )

@@ -9,7 +9,7 @@ import pulumi
 
 from blueprints.model import Blueprint
 from blueprints.model.access import BasicAuth, OidcAuth
-from blueprints.model.storage import EmbeddedDatabase, ExternalDatabase
+from blueprints.model.storage import HighlyAvailableDatabase
 from blueprints.model.teams import Team
 from components import auth, database
 from components.apps import Apps
@@ -63,7 +63,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
     """Registers the core of the platform."""
     apps = Apps.of(blueprint.name)
     images = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
-    connections = edges(blueprint, apps, sets_passwords=bool(database.rotated_roles(credentials)))
+    connections = edges(blueprint, apps, sets_passwords=_sets_passwords(blueprint, credentials))
     system = SystemNamespace(f"{name}-system", SystemNamespaceArgs(apps.platform, connections), options)
     teams = TeamNamespaces(
         f"{name}-teams",
@@ -73,9 +73,8 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
     registry = RegistryDatabase(
         f"{name}-database",
         RegistryDatabaseArgs(
-            apps.postgresql,
-            apps.passwords,
-            _database(blueprint),
+            apps,
+            blueprint.database,
             images,
             credentials,
             after=system.ready,
@@ -152,11 +151,10 @@ def _bounded(blueprint: Blueprint) -> dict[str, Team]:
     return {name: team.model_copy(update={"quota": bounded[name]}) for name, team in blueprint.teams.items()}
 
 
-def _database(blueprint: Blueprint) -> EmbeddedDatabase | ExternalDatabase:
-    if isinstance(blueprint.database, EmbeddedDatabase | ExternalDatabase):
-        return blueprint.database
-    # The rules of blueprints refuse the others until they are built.
-    raise ValueError(f"database mode {blueprint.database.mode!r} is not provisioned by this version")
+def _sets_passwords(blueprint: Blueprint, credentials: Credentials) -> bool:
+    """Whether there is a Job that sets rotated passwords of the database."""
+    is_cluster = isinstance(blueprint.database, HighlyAvailableDatabase)
+    return bool(database.rotated_roles(credentials, database.OWNER if is_cluster else database.ROLES))
 
 
 def _authorization(blueprint: Blueprint) -> Authorization:

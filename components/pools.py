@@ -1,7 +1,8 @@
-"""GPU pools: what makes the GPUs of their nodes known to Kubernetes, where the platform is asked to.
+"""GPU pools: what makes their nodes in the cluster, and what makes the GPUs known to Kubernetes.
 
-Nodes of `provider: existing` are there already, with the taint `nvidia.com/gpu`. Everything that runs on
-each of them tolerates that taint whatever its value.
+Nodes of `provider: existing` are there already, with the taint `nvidia.com/gpu`; those of Karpenter and of
+GKE's ComputeClasses are made by objects of the platform; node pools of clouds are made by stacks/nodes.
+Everything that runs on each of them tolerates its taints whatever their values.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,14 @@ from typing import Any
 
 import pulumi
 
+from blueprints import pools as facts
 from blueprints.model.pools import GpuPool
 from blueprints.names import fit, gpu_namespace
 from components.charts import release
-from components.manifests import namespaces, network
-from components.manifests.metadata import App
+from components.manifests import namespaces, network, nodes
+from components.manifests.metadata import App, Manifest
 from components.manifests.network import Edge, Outside
-from components.manifests.pools import GPU, TOLERATION, placement
+from components.manifests.pools import GPU, every_toleration, placement
 from components.objects import component_token, register
 from components.versions import gpu as versions
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
@@ -34,7 +36,7 @@ def app(platform: str) -> App:
 
 def charts(pools: Mapping[str, GpuPool]) -> tuple[Chart, ...]:
     """The charts that the pools ask for."""
-    asked = {pool.device_plugin for pool in pools.values()}
+    asked = {facts.device_plugin(pool) for pool in pools.values()}
     wanted = {"devicePlugin": NVIDIA_DEVICE_PLUGIN, "operator": NVIDIA_GPU_OPERATOR}
     return tuple(chart for name, chart in wanted.items() if name in asked)
 
@@ -49,19 +51,28 @@ class GpuNodePoolsArgs:
 
 
 class GpuNodePools(pulumi.ComponentResource):
-    """NVIDIA's device plugin for each pool that asks for it, or its GPU operator for all of them."""
+    """What makes the nodes of pools that somebody in the cluster makes; NVIDIA's device plugin for each pool
+    whose nodes lack one, or its GPU operator for all of them."""
 
     selectors: pulumi.Output[dict[str, dict[str, str]]]
     """The labels of the nodes of each pool."""
 
     def __init__(self, name: str, args: GpuNodePoolsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_token(GpuNodePools), name, {"pools": sorted(args.pools)}, opts)
+        for pool in sorted(args.pools):
+            self._nodes(args.app, pool, args.pools[pool])
         if charts(args.pools):
             self._software(args)
         self.selectors = pulumi.Output.from_input(
             {pool: placement(pool, args.pools[pool])["nodeSelector"] for pool in sorted(args.pools)}
         )
         self.register_outputs({"selectors": self.selectors})
+
+    def _nodes(self, app: App, name: str, pool: GpuPool) -> None:
+        before: list[pulumi.Resource] = []
+        for manifest in node_objects(app, name, pool):
+            # A node class outlives the nodes that are made of it, on `destroy` too.
+            before.append(register(self, manifest, depends_on=before))
 
     def _software(self, args: GpuNodePoolsArgs) -> None:
         namespace = register(self, namespaces.namespace(args.app, "privileged"), holds_data=True)
@@ -82,10 +93,20 @@ class GpuNodePools(pulumi.ComponentResource):
             )
 
 
+def node_objects(app: App, name: str, pool: GpuPool) -> list[Manifest]:
+    """What makes the pool's nodes, in order; nothing where they are there or are a resource of the cloud."""
+    if facts.has_compute_class(pool):
+        return [nodes.compute_class(app, name, pool)]
+    if pool.provider != "karpenter":
+        return []
+    made_of = facts.karpenter_nodes(pool)
+    own = [nodes.ec2_node_class(app, name, made_of)] if facts.makes_node_class(made_of) else []
+    return [*own, nodes.node_pool(app, name, pool)]
+
+
 def _releases(args: GpuNodePoolsArgs) -> list[tuple[str, Chart, dict[str, Any]]]:
-    operated = [pool for pool in args.pools.values() if pool.device_plugin == "operator"]
-    if operated:
-        values = operator_values(operated[0], args.images)
+    if NVIDIA_GPU_OPERATOR in charts(args.pools):
+        values = operator_values(args.pools, args.images)
         return [(NVIDIA_GPU_OPERATOR.name, NVIDIA_GPU_OPERATOR, values)]
     return [
         (
@@ -94,7 +115,7 @@ def _releases(args: GpuNodePoolsArgs) -> list[tuple[str, Chart, dict[str, Any]]]
             plugin_values(name, pool, args.images),
         )
         for name, pool in sorted(args.pools.items())
-        if pool.device_plugin == "devicePlugin"
+        if facts.device_plugin(pool) == "devicePlugin"
     ]
 
 
@@ -113,6 +134,8 @@ def plugin_values(name: str, pool: GpuPool, images: ImageSource) -> dict[str, An
         "imagePullSecrets": _pull(images),
         "affinity": _on(place["nodeSelector"]),
         "tolerations": place["tolerations"],
+        # Parts of a divided GPU go by the name of whole ones.
+        **({"migStrategy": "single"} if pool.mig else {}),
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
             "limits": {"memory": "256Mi"},
@@ -147,14 +170,15 @@ def sharing(pool: GpuPool) -> str | None:
     return json.dumps(document, indent=2)
 
 
-def operator_values(pool: GpuPool, images: ImageSource) -> dict[str, Any]:
-    """The values of the GPU operator's chart; `pool` is any of the pools, which are alike."""
+def operator_values(pools: Mapping[str, GpuPool], images: ImageSource) -> dict[str, Any]:
+    """The values of the GPU operator's chart; in what it asks of them, the pools are alike."""
+    pool = next(iter(pools.values()))
     shared = sharing(pool)
     config = {"create": True, "name": "device-plugin", "default": _CONFIG, "data": {_CONFIG: shared}}
     plugin = _component(versions.NVIDIA_PLUGIN_IMAGE, images)
     operator = _component(versions.NVIDIA_OPERATOR_IMAGE, images)
     discovery = versions.NODE_FEATURE_DISCOVERY_IMAGE
-    tolerations = [dict(TOLERATION)]
+    tolerations = every_toleration(pools)
     return {
         "daemonsets": {"tolerations": tolerations},
         "operator": operator,

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 from blueprints.model import Blueprint
 from blueprints.model.access import Auth, BasicAuth, OidcAuth
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, ExternalDatabase
+from blueprints.model.storage import (
+    EmbeddedArtifacts,
+    EmbeddedDatabase,
+    ExternalDatabase,
+    HighlyAvailableDatabase,
+)
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
 from components.tracking import ADMIN_SECRET
@@ -79,6 +84,8 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
     """Everything that can be rotated on a blueprint's platform."""
     return (
         *(_DATABASE if isinstance(blueprint.database, EmbeddedDatabase) else ()),
+        # The superuser of a cluster has no password.
+        *(_DATABASE[:1] if isinstance(blueprint.database, HighlyAvailableDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *_access(blueprint.auth),

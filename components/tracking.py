@@ -19,6 +19,8 @@ PORT = 5000
 _USER = 1000
 _JOB_RESOURCES = workloads.Resources(cpu="100m", memory="384Mi", memory_limit="1Gi")
 _CONFIG = "/etc/mlflow"
+_READS = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
+"""Where MLflow sends reads of runs and models; those of accounts and permissions go where writes go."""
 ADMIN_SECRET = "mlflow-admin"  # noqa: S105  # the name of a Secret
 """The Secret with the administrator's `username` and `password`."""
 BASIC_AUTH = "mlflow.server.auth:authenticate_request_basic_auth"
@@ -196,6 +198,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         *workloads.plain(
             {
                 "MLFLOW_BACKEND_STORE_URI": args.database.uri,
+                **({_READS: args.database.read_uri} if args.database.read_uri else {}),
                 "MLFLOW_ARTIFACTS_DESTINATION": args.store.uri,
                 "MLFLOW_AUTH_CONFIG_PATH": f"{_CONFIG}/auth.ini",
                 "PYTHONPATH": _CONFIG,
@@ -257,8 +260,9 @@ def upgrade_pod(args: TrackingServerArgs) -> Manifest:
         workloads.scratch("tmp", "/tmp"),  # noqa: S108  # a mount inside a container
         *args.database.volumes,
     ]
+    uri = args.database.migration_uri or args.database.uri
     env = [
-        *workloads.plain({"MLFLOW_BACKEND_STORE_URI": args.database.uri, **_SWITCHES}),
+        *workloads.plain({"MLFLOW_BACKEND_STORE_URI": uri, **_SWITCHES}),
         *workloads.from_secret(
             args.app.name, {"MLFLOW_FLASK_SERVER_SECRET_KEY": "MLFLOW_FLASK_SERVER_SECRET_KEY"}
         ),

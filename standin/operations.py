@@ -476,7 +476,7 @@ class Operations:
             how = self._how(inputs, live)
         except ValueError as error:
             raise NotReadyError(live, (str(error),)) from error
-        if how is None:
+        if how is None or self._is_idle(cluster, urn, inputs, live):
             return live
         limit = metadata.time_limit(inputs, timeout, how.limit)
         try:
@@ -485,6 +485,15 @@ class Operations:
             raise NotReadyError(live, (str(error),)) from error
         self.host.done(urn.text)
         return done
+
+    def _is_idle(self, cluster: Cluster, urn: Urn, inputs: Object, live: Object) -> bool:
+        """Whether a wait would never end, as what should act on the object is recorded and does not run."""
+        wanted = metadata.annotation(inputs, metadata.WAIT_FOR)
+        if not wanted or not releases.Records(cluster).nobody_acts_on(live):
+            return False
+        text = f"{title(live)} is stored and not awaited: what acts on it is recorded, not installed"
+        self.host.once(Severity.INFO, text, urn.text)
+        return True
 
     def _how(self, inputs: Object, live: Object) -> Await | None:
         if metadata.is_on(inputs, metadata.SKIP_AWAIT):

@@ -26,7 +26,7 @@ from standin.client import ApiError
 from standin.cluster import Cluster
 from standin.config import unsupported
 from standin.differ import Change
-from standin.discovery import NoSuchKindError
+from standin.discovery import NoSuchKindError, kind_of
 from standin.failures import OperationError, refused
 from standin.ready import Await
 from standin.replaces import Fields
@@ -39,6 +39,9 @@ RECORDED: Final = "recorded"
 """What the status of a release says that was recorded; Helm's own word for an installed one is `deployed`."""
 RECORD: Final = "ziggurat.dev/recorded-release"
 """The annotation that says for which release an object is there."""
+POLICY: Final = "helm.sh/resource-policy"
+KEEP: Final = "keep"
+"""Helm's own annotation, and its value, on what stays when a release goes."""
 
 _MANAGER: Final = "ziggurat-recorded-release"
 _NOT_FOUND: Final = 404
@@ -108,14 +111,32 @@ class Records:
         with _CHANGING:
             for definition in definitions(inputs):
                 live = self._find(definition)
-                if live and at(live, "metadata", "annotations", RECORD) == identifier(inputs):
+                if live and _note(live, RECORD) == identifier(inputs) and _note(live, POLICY) != KEEP:
                     self._delete(definition)
             self.cluster.discovery.forget()
             self._delete(_record(inputs))
 
+    def nobody_acts_on(self, manifest: Object) -> bool:
+        """Whether an object's kind is there for a recorded release, so that its controller does not run."""
+        group, _, _ = kind = kind_of(manifest)
+        if "." not in group:
+            return False
+        try:
+            plural = self.cluster.discovery.find(kind).plural
+        except NoSuchKindError:
+            return False
+        definition = self._find(
+            {
+                "apiVersion": "apiextensions.k8s.io/v1",
+                "kind": "CustomResourceDefinition",
+                "metadata": {"name": f"{plural}.{group}"},
+            }
+        )
+        return definition is not None and bool(_note(definition, RECORD))
+
     def _define(self, definition: Object, owner: str) -> None:
         live = self._find(definition)
-        if live is not None and at(live, "metadata", "annotations", RECORD) != owner:
+        if live is not None and _note(live, RECORD) != owner:
             return  # somebody brought it, or another release of the same chart: it is as good as ours
         known = cast("Object", at(definition, "metadata", "annotations") or {})
         live = self._apply(metadata.with_metadata(definition, annotations={**known, RECORD: owner}))
@@ -149,6 +170,10 @@ class Records:
             raise OperationError(f"{text_at(manifest, 'metadata', 'name')}: {error.reasons[0]}") from error
 
 
+def _note(live: Object, annotation: str) -> object:
+    return at(live, "metadata", "annotations", annotation)
+
+
 def _record(inputs: Object) -> Object:
     shown = ("chart", "version", "name")
     return {
@@ -173,8 +198,15 @@ def definitions(inputs: Object) -> list[Object]:
     if known is None:
         raise OperationError(unsupported(f"the chart {name}, of whose definitions nothing is known,"))
     real = _real(os.environ.get(FOLDER, ""))
-    stubs = (_stub(definition) for definition in known)
-    return [real.get(text_at(stub, "metadata", "name"), stub) for stub in stubs]
+    return [_kept(item, real.get(_name(item)) or _stub(item)) for item in known]
+
+
+def _kept(known: Object, definition: Object) -> Object:
+    """The definition, which says so where Helm would leave it."""
+    if not known.get("kept"):
+        return definition
+    notes = cast("Object", at(definition, "metadata", "annotations") or {})
+    return metadata.with_metadata(definition, annotations={**notes, POLICY: KEEP})
 
 
 @cache

@@ -8,6 +8,7 @@ from blueprints.model.access import Auth, BasicAuth
 from blueprints.model.admission import Admission, Registry
 from blueprints.model.backup import Backup
 from blueprints.model.base import IMMUTABLE, Part
+from blueprints.model.certificates import Certificates
 from blueprints.model.gateway import Gateway
 from blueprints.model.kubeflow import Notebooks, Serving, Training, Tuning
 from blueprints.model.monitoring import Monitoring
@@ -15,7 +16,8 @@ from blueprints.model.pipelines import Pipelines
 from blueprints.model.pools import GpuPool
 from blueprints.model.projects import Project
 from blueprints.model.queues import Queues
-from blueprints.model.scalars import Cpu, HostName, Label, Memory, ObjectName
+from blueprints.model.resources import Resources
+from blueprints.model.scalars import HostName, Label, ObjectName
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -28,17 +30,6 @@ class Cluster(Part):
     """The kubeconfig context; there is no ambient default."""
     kubeconfig: str | None = Field(default=None, min_length=1)
     """The kubeconfig file, relative to the blueprint; left out, `$KUBECONFIG` or `~/.kube/config`."""
-
-
-class Resources(Part):
-    """What a container asks for."""
-
-    cpu: Cpu
-    """CPU request, in cores."""
-    memory: Memory
-    """Memory request."""
-    memory_limit: Memory
-    """The memory at which the container is ended."""
 
 
 class Tracking(Part):
@@ -91,6 +82,8 @@ class Blueprint(Part):
     backup: Backup | None = None
     """Regular backups of the database and the artifacts; left out, none."""
 
+    certificates: Certificates | None = None
+    """cert-manager, for what needs certificates; left out, none."""
     gateway: Gateway | None = None
     """The gateway in front of every host name; left out, none."""
     monitoring: Monitoring | None = None

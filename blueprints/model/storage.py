@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprints.model.base import GROW_ONLY, IMMUTABLE, Part
+from blueprints.model.resources import Resources
 from blueprints.model.scalars import Label, ObjectName, Port, Server, Storage, text
 
 BucketName = Annotated[
@@ -62,17 +63,47 @@ class EmbeddedDatabase(Part):
     """The StorageClass of its volume; left out, the cluster's default."""
 
 
+class Pooler(Part):
+    """PgBouncer between the tracking servers and the database.
+
+    It pools by transaction, which MLflow is fit for: so hundreds of connections of servers share a few dozen
+    of the database, and survive that its primary changes.
+    """
+
+    instances: int = Field(default=2, ge=1, le=5)
+    """PgBouncers behind one Service."""
+
+
 class HighlyAvailableDatabase(Part):
-    """PostgreSQL as a CloudNativePG cluster."""
+    """PostgreSQL as a CloudNativePG cluster.
+
+    Each commit is on a second instance before it is acknowledged, as long as a second one is well. When the
+    primary fails, another instance takes its place.
+    """
 
     mode: Literal["highlyAvailable"] = Field(json_schema_extra=IMMUTABLE)
     """Ziggurat runs a PostgreSQL cluster."""
     storage: Storage = Field(default="20Gi", json_schema_extra=GROW_ONLY)
-    """The size of each instance's volume."""
+    """The size of each instance's volume; it may grow later, never shrink."""
     storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
     """The StorageClass of the volumes; left out, the cluster's default."""
     instances: int = Field(default=3, ge=2, le=9)
     """PostgreSQL instances, one of them primary."""
+    resources: Resources = Field(
+        default_factory=lambda: Resources(cpu="500m", memory="1Gi", memory_limit="2Gi")
+    )
+    """What each instance asks for; left out, 500m CPU, 1Gi and a limit of 2Gi. PostgreSQL's shared buffers
+    are a quarter of the memory."""
+    operator: Literal["embedded", "existing"] = "embedded"
+    """Who runs CloudNativePG: `embedded`, the platform, for itself alone; `existing`, the cluster has it
+    already (1.30 or newer)."""
+    operator_namespace: ObjectName = "cnpg-system"
+    """Where an existing operator runs: it has to reach the instances."""
+    pooler: Pooler | None = None
+    """Connection pooling; left out, the tracking servers connect to the primary themselves."""
+    read_replica: bool = False
+    """Whether MLflow reads from every instance, not from the primary alone. Each commit then waits until all
+    instances that are well show it, so that nobody misses what he has just written."""
 
 
 class ExternalDatabase(Part):

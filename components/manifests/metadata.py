@@ -32,10 +32,14 @@ class App:
     team: str | None = None
     release: str | None = None
     """The Helm release that makes its pods, which carry the release's name instead of the platform's."""
+    pods: tuple[tuple[str, str], ...] = ()
+    """The labels that pick its pods where an operator makes them, and labels them in its own way."""
 
     @property
     def selector(self) -> dict[str, str]:
         """The labels that pick its pods: they never change, a selector is immutable."""
+        if self.pods:
+            return dict(self.pods)
         return {
             "app.kubernetes.io/name": self.name,
             "app.kubernetes.io/instance": self.release or self.platform,
@@ -46,7 +50,7 @@ class App:
         """The labels of every object of it."""
         team = {TEAM: self.team} if self.team else {}
         return {
-            **self.selector,
+            "app.kubernetes.io/name": self.name,
             "app.kubernetes.io/instance": self.platform,
             "app.kubernetes.io/component": self.component,
             "app.kubernetes.io/part-of": "ziggurat",

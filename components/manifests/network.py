@@ -46,6 +46,17 @@ class Entrance:
 
 
 @dataclass(frozen=True)
+class Namespace:
+    """Every pod of a namespace that is not the platform's."""
+
+    name: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names it by."""
+        return [{"namespaceSelector": {"matchLabels": {NAMESPACE: self.name}}}]
+
+
+@dataclass(frozen=True)
 class Outside:
     """Something that the platform does not run."""
 
@@ -66,7 +77,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Entrance | Outside
+Peer = App | Teams | Entrance | Namespace | Outside
 
 
 @dataclass(frozen=True)

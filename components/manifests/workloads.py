@@ -170,7 +170,7 @@ def pod_template(
         "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
         "initContainers": list(first),
         "volumes": [{"name": volume.name, **volume.source} for volume in volumes],
-        "topologySpreadConstraints": _spread(app) if spread else [],
+        "topologySpreadConstraints": spread_over(app.selector) if spread else [],
         "nodeSelector": dict(node_selector or {}),
         "tolerations": list(tolerations),
     }
@@ -199,14 +199,17 @@ def pod_template(
     }
 
 
-def _spread(app: App) -> list[Manifest]:
-    # It asks nothing of a single replica, so raising the number of replicas restarts nothing.
+def spread_over(selector: Mapping[str, str]) -> list[Manifest]:
+    """Pods of `selector` on different zones and nodes, where there are any.
+
+    It asks nothing of a single replica, so raising the number of replicas restarts nothing.
+    """
     return [
         {
             "maxSkew": 1,
             "topologyKey": key,
             "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": app.selector},
+            "labelSelector": {"matchLabels": dict(selector)},
         }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]

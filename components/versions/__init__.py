@@ -3,6 +3,7 @@
 One module for each part of the platform; here are all of them together.
 """
 
+from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
     GIT,
     MLFLOW,
@@ -12,25 +13,46 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
+from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
 from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
-ALL: tuple[Image, ...] = (MLFLOW, POSTGRESQL, SEAWEEDFS, OAUTH2_PROXY, RESTIC, RCLONE, GIT)
+ALL: tuple[Image, ...] = (
+    MLFLOW,
+    POSTGRESQL,
+    SEAWEEDFS,
+    OAUTH2_PROXY,
+    RESTIC,
+    RCLONE,
+    GIT,
+    CNPG_POSTGRESQL,
+    PGBOUNCER,
+)
 """What a mirror has to hold, beside the images of charts."""
 
-CHARTS: tuple[Chart, ...] = (KUEUE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR)
+CHARTS: tuple[Chart, ...] = (
+    KUEUE,
+    NVIDIA_DEVICE_PLUGIN,
+    NVIDIA_GPU_OPERATOR,
+    CERT_MANAGER,
+    CLOUDNATIVE_PG,
+)
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
 __all__ = [
     "ALL",
+    "CERT_MANAGER",
     "CHARTS",
+    "CLOUDNATIVE_PG",
+    "CNPG_POSTGRESQL",
     "GIT",
     "KUEUE",
     "MLFLOW",
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
+    "PGBOUNCER",
     "POSTGRESQL",
     "RCLONE",
     "RESTIC",

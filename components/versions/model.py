@@ -24,6 +24,9 @@ class Definition:
     kind: str
     plural: str
     namespaced: bool = False
+    kept: bool = False
+    """Whether Helm leaves it, and with it every object of the kind, when the release goes: it is among the
+    chart's `crds/`, or says `helm.sh/resource-policy: keep`."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components import versions
-from ziggurat.plan.footprint import containers
+from ziggurat.plan.footprint import footprint
 
 FOLDER = Path(__file__).parent
 BLUEPRINTS = [*sorted((FOLDER.parents[1] / "blueprints").glob("*.yaml")), *sorted(FOLDER.glob("variants/*"))]
@@ -48,7 +48,7 @@ def test_no_image_is_outside_the_list(listed):
     file, shown = listed
     references = {each["reference"] for each in shown["images"]}
     planned = plan(load(file))
-    run = {each["image"] for _, pod in planned.pod_templates() for each in containers(pod["spec"])}
+    run = set(footprint(planned).images)  # of pods, and of custom resources whose operators make pods
     blueprint = load(file).blueprint
     source = versions.ImageSource(blueprint.images.registry)
     in_charts = {source.reference(image) for chart in charts(blueprint) for image in chart.images}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ziggurat.commands.kinds import VerbWithKinds
 from ziggurat.commands.options import blueprint_argument, json_option, print_json
 from ziggurat.commands.platform import open_platform, require_containers, serving, stack_options
 from ziggurat.exit_codes import ExitCode
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 30.0
 """How long one check may take."""
 
+KINDS: dict[str, str] = {}
+"""What else can be checked, with its line of help: `auth` is `ziggurat/commands/check_auth.py`."""
+
 
 @click.command(
+    cls=VerbWithKinds,
+    kinds=KINDS,
+    module=__name__,
     epilog="""\b
 Examples:
   ziggurat check                            the platform of ./blueprint.yaml
@@ -28,7 +35,7 @@ Examples:
   ziggurat check --json | jq .passed
 
 \b
-Exit codes: 0 nothing failed, 1 a check failed, 4 nothing serves there; docs/exit-codes.md has all."""
+Exit codes: 0 nothing failed, 1 a check failed, 4 nothing serves there; docs/exit-codes.md has all.""",
 )
 @blueprint_argument
 @click.option("--team", metavar="NAME", help="Check this team only.")

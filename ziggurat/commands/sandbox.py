@@ -131,7 +131,8 @@ def _pools_of(blueprint: Path | None) -> Mapping[str, GpuNodes]:
     from blueprints import load
     from ziggurat.sandbox import gpu_nodes
 
-    return gpu_nodes(load(blueprint).blueprint.gpu_pools)
+    declared = load(blueprint).blueprint
+    return gpu_nodes(declared.name, declared.gpu_pools)
 
 
 def _parse_pool(text: str) -> tuple[str, GpuNodes]:

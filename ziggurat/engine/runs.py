@@ -312,7 +312,8 @@ class Run:
             from ziggurat import sandbox
 
             runtime = sandbox.status(self.settings).runtime
-            sandbox.up(self.settings, self.progress, runtime=runtime, pools=sandbox.gpu_nodes(pools))
+            nodes = sandbox.gpu_nodes(self.loaded.blueprint.name, pools)
+            sandbox.up(self.settings, self.progress, runtime=runtime, pools=nodes)
 
     def prepare_destroy(self) -> Cluster:
         """What is made sure of before anything is taken down."""

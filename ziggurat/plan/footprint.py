@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -61,8 +61,18 @@ def footprint(plan: Plan) -> Footprint:
     return Footprint(
         running=total(each for each in plan.objects if each.kind not in _ONCE),
         jobs=total(each for each in plan.objects if each.kind in _ONCE),
-        images=tuple(sorted({image for _, pod in plan.pod_templates() for image in images(pod["spec"])})),
+        images=tuple(sorted({*_pulled(plan), *(image for each in plan.objects for image in named(each))})),
     )
+
+
+def _pulled(plan: Plan) -> Iterator[str]:
+    return (image for _, pod in plan.pod_templates() for image in images(pod["spec"]))
+
+
+def named(planned: PlannedObject) -> tuple[str, ...]:
+    """The images that a custom resource names for the pods which its operator makes."""
+    found = _OPERATED.get(planned.kind)
+    return found.images(planned.manifest["spec"]) if found else ()
 
 
 def total(objects: Iterable[PlannedObject]) -> Requests:
@@ -75,6 +85,8 @@ def requests(planned: PlannedObject) -> Requests:
     spec: dict[str, Any] = planned.manifest.get("spec") or {}
     if planned.kind == "PersistentVolumeClaim":
         return Requests(storage=_asked(spec, "storage"))
+    if planned.kind in _OPERATED:
+        return _OPERATED[planned.kind].requests(spec)
     if planned.kind == "CronJob":
         spec = spec.get("jobTemplate", {}).get("spec", {})
     pod: dict[str, Any] = spec if planned.kind == "Pod" else spec.get("template", {}).get("spec", {})
@@ -127,3 +139,29 @@ def _asked(holder: dict[str, Any], resource: str) -> Decimal:
     resources: dict[str, Any] = holder.get("resources") or {}
     asked: dict[str, Any] = resources.get("requests") or {}
     return amount(str(asked.get(resource, 0)))
+
+
+@dataclass(frozen=True)
+class _Operated:
+    """What a custom resource comes to, whose pods and volumes an operator makes."""
+
+    requests: Callable[[dict[str, Any]], Requests]
+    images: Callable[[dict[str, Any]], tuple[str, ...]]
+
+
+def _cluster(spec: dict[str, Any]) -> Requests:
+    count = int(spec["instances"])
+    size = amount(str(spec["storage"]["size"]))
+    return Requests(count * _asked(spec, "cpu"), count * _asked(spec, "memory"), count * size)
+
+
+def _pooler(spec: dict[str, Any]) -> Requests:
+    count, pod = int(spec["instances"]), spec["template"]["spec"]
+    return Requests(count * _pod(pod, "cpu"), count * _pod(pod, "memory"))
+
+
+_OPERATED = {
+    "Cluster": _Operated(_cluster, lambda spec: (spec["imageName"],)),
+    "Pooler": _Operated(_pooler, lambda spec: (spec["pgbouncer"]["image"],)),
+}
+"""CloudNativePG's, by kind. What the pods of charts ask for is not counted."""

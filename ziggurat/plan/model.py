@@ -13,6 +13,9 @@ MASK = "[secret]"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 """The type token of a chart's release."""
 
+_PARTIAL = frozenset({"Pooler"})
+"""Kinds whose pod template says what differs from what their operator makes, and is no whole one."""
+
 UNKNOWN = "[unknown]"
 """Stands for a value that only an update would tell. A plan of Ziggurat holds none (principle 1)."""
 
@@ -170,6 +173,6 @@ class Plan:
                 spec = spec.get("jobTemplate", {}).get("spec", {})
             template = {"metadata": planned.manifest.get("metadata", {}), "spec": spec}
             if planned.kind != "Pod":
-                template = spec.get("template")
+                template = spec.get("template") if planned.kind not in _PARTIAL else None
             if isinstance(template, dict) and "containers" in template.get("spec", {}):
                 yield planned, template

@@ -20,6 +20,7 @@ from typing import Any
 from ziggurat.errors import ClusterError
 from ziggurat.progress import Progress
 from ziggurat.sandbox import objects, processes
+from ziggurat.sandbox.definitions import definitions
 from ziggurat.sandbox.model import GpuNodes, Place, Record, State, read_record, write_record
 from ziggurat.settings import Settings
 from ziggurat.toolchain import SANDBOX, Located, ensure
@@ -276,7 +277,8 @@ def _require_room(place: Place) -> None:
 def _equip(
     place: Place, tools: Mapping[str, Located], pools: Mapping[str, GpuNodes], progress: Progress
 ) -> None:
-    """Brings nodes and StorageClass in line with what the sandbox should have."""
+    """Brings nodes, StorageClass and the kinds of who would make nodes in line with what should be there."""
+    _define(place, pools)
     wanted = {
         node["metadata"]["name"]: node for node in objects.nodes(pools, tools["kube-apiserver"].version)
     }
@@ -291,6 +293,23 @@ def _equip(
             _kubectl(place, ["apply", "-f", "-"], json.dumps(items))
             names = [f"node/{node['metadata']['name']}" for node in missing]
             _kubectl(place, ["wait", "--for=condition=Ready", "--timeout=60s", *names])
+
+
+def _define(place: Place, pools: Mapping[str, GpuNodes]) -> None:
+    """The kinds that a real cluster has with what makes its nodes; what is there already is left alone."""
+    wanted = {
+        each["metadata"]["name"]: each for each in definitions(pool.provider for pool in pools.values())
+    }
+    if not wanted:
+        return
+    there = json.loads(_kubectl(place, ["get", "crd", "--ignore-not-found", "-o", "json", *wanted]) or "{}")
+    listed = there.get("items", [there] if there else [])
+    missing = [each for name, each in wanted.items() if name not in {it["metadata"]["name"] for it in listed}]
+    if missing:
+        items = {"apiVersion": "v1", "kind": "List", "items": missing}
+        _kubectl(place, ["apply", "--server-side", "-f", "-"], json.dumps(items))
+        names = [f"crd/{each['metadata']['name']}" for each in missing]
+        _kubectl(place, ["wait", "--for=condition=Established", "--timeout=30s", *names])
 
 
 def _digest_of(node: Mapping[str, Any] | None) -> str:

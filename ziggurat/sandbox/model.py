@@ -39,6 +39,10 @@ class GpuNodes:
     """GPUs in each node."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     """Labels beside those that every node has."""
+    taints: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """Taints beside the one that every GPU node has."""
+    provider: str = "existing"
+    """Who would make the nodes in a real cluster."""
 
 
 @dataclass(frozen=True)

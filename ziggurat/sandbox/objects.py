@@ -48,7 +48,7 @@ def nodes(pools: Mapping[str, GpuNodes], kubernetes_version: str) -> list[dict[s
             index,
             _GPU_SHAPE | {"nvidia.com/gpu": str(pool.gpus)},
             {"nvidia.com/gpu.present": "true", **pool.labels},
-            [GPU_TAINT],
+            [GPU_TAINT, *pool.taints],
             kubernetes_version,
         )
         for name, pool in sorted(pools.items())

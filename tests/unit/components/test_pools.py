@@ -26,7 +26,7 @@ CHARTS = {
     KUEUE.name: queues.values(App("acme", "acme", "kueue", "queues"), ImageSource("mirror", "login")),
     NVIDIA_DEVICE_PLUGIN.name: plugin_values("t4", PLUGIN, ImageSource("mirror", "login")),
     NVIDIA_GPU_OPERATOR.name: operator_values(
-        OPERATOR.model_copy(update={"time_slicing": 2}), ImageSource("mirror", "login")
+        {"a": OPERATOR.model_copy(update={"time_slicing": 2})}, ImageSource("mirror", "login")
     ),
 }
 
@@ -65,9 +65,9 @@ def test_the_device_plugin_runs_on_the_nodes_of_its_pool_alone_and_shares_as_tol
 
 
 def test_the_operator_divides_gpus_as_told():
-    made = operator_values(OPERATOR, ImageSource())
+    made = operator_values({"a": OPERATOR}, ImageSource())
     assert made["migManager"]["config"]["default"] == "all-1g.10gb"
-    whole = operator_values(OPERATOR.model_copy(update={"mig": None}), ImageSource())
+    whole = operator_values({"a": OPERATOR.model_copy(update={"mig": None})}, ImageSource())
     assert whole["migManager"]["config"]["default"] == "all-disabled"
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from components.database import _INIT_SCRIPT
+from components.database.embedded import INIT_SCRIPT
 
 SCRIPT = Path(__file__).parents[3] / "components" / "scripts" / "passwords.py"
 FIRST = {"postgres": "owner-first-password", "mlflow": "mlflow-first-password"}
@@ -165,7 +165,7 @@ def server(driver: str) -> Iterator[Server]:
             "PGPORT": str(port),
         }
         environment |= {"MLFLOW_PASSWORD": FIRST["mlflow"]}
-        subprocess.run(["sh", "-c", _INIT_SCRIPT], env=environment, check=True, capture_output=True)
+        subprocess.run(["sh", "-c", INIT_SCRIPT], env=environment, check=True, capture_output=True)
         log.write_text("")  # the image's own script sends the first password in a statement
         yield Server(driver, port, log, folder)
     finally:

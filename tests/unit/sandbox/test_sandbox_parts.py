@@ -51,7 +51,7 @@ def test_a_blueprints_pools_become_nodes() -> None:
         "a100": GpuPool(accelerator="nvidia-a100", gpus_per_node=8, nodes=Nodes(min=0, max=4)),
         "t4": GpuPool(node_selector={"acme.example/gpu": "t4"}, nodes=Nodes(min=3, max=9)),
     }
-    assert sandbox.gpu_nodes(pools) == {
+    assert sandbox.gpu_nodes("acme", pools) == {
         "a100": GpuNodes(1, 8, {"nvidia.com/gpu.product": "nvidia-a100"}),
         "t4": GpuNodes(3, 1, {"acme.example/gpu": "t4"}),
     }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from standin import releases
+from standin.discovery import NoSuchKindError, Resource
 from standin.failures import OperationError
 from standin.urn import Urn, refuse
 from standin.wire import Secret
@@ -81,3 +84,43 @@ def test_differences():
     assert {(change.shown, change.replace) for change in changed} == {("version", False), ("values.a", False)}
     (moved,) = releases.diff(state, {**KUEUE, "namespace": "other"})
     assert (moved.shown, moved.replace) == ("namespace", True)
+
+
+def test_definitions_that_helm_leaves_say_so(monkeypatch):
+    monkeypatch.delenv(releases.FOLDER, raising=False)
+    kept = {
+        definition["metadata"]["annotations"]["helm.sh/resource-policy"]
+        for definition in made_by("cloudnative-pg")
+    }
+    assert kept == {"keep"}
+    assert not any("annotations" in definition["metadata"] for definition in made_by("kueue"))
+
+
+def made_by(chart):
+    return releases.definitions({"name": chart, "namespace": "acme", "chart": chart})
+
+
+class Discovery:
+    """Knows clusters and deployments."""
+
+    def find(self, kind):
+        known = {"Cluster": "clusters", "Deployment": "deployments"}
+        if kind[2] not in known:
+            raise NoSuchKindError(kind)
+        return Resource("", known[kind[2]], namespaced=True)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "recorded", "idle"),
+    [
+        ("postgresql.cnpg.io/v1", "Cluster", True, True),
+        ("postgresql.cnpg.io/v1", "Cluster", False, False),  # somebody runs the operator in this sandbox
+        ("postgresql.cnpg.io/v1", "Pooler", True, False),  # nobody knows the kind
+        ("apps/v1", "Deployment", True, False),  # Kubernetes' own
+    ],
+)
+def test_nobody_acts_on_what_a_recorded_release_brought(api_version, kind, recorded, idle):
+    live = {"metadata": {"annotations": {releases.RECORD: "acme/cloudnative-pg"} if recorded else {}}}
+    cluster = SimpleNamespace(discovery=Discovery(), read=lambda manifest: live)
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "a", "namespace": "b"}}
+    assert releases.Records(cluster).nobody_acts_on(manifest) is idle
