@@ -9,6 +9,7 @@ from typing import Any
 from components.manifests.metadata import CONFIG_HASH, App, Manifest
 from components.manifests.pools import GPU
 
+_RETRIES = 3
 NEVER = "0 0 31 2 *"
 """The 31st of February: a CronJob has to have a schedule, even if it is suspended for ever."""
 
@@ -263,13 +264,15 @@ def service(app: App, ports: Mapping[str, int]) -> Manifest:
 def job(app: App, config_hash: str, template: Manifest) -> Manifest:
     """A run to completion. Its name holds the hash of all that it reads, so a change makes a new run.
 
-    It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`.
+    It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`. It is
+    tried four times, 10, 20 and 40 s apart: enough for a server that restarts, and a run that cannot go on says
+    so within two minutes. (Kubernetes' own 6 retries take longer than the ten minutes that the engine waits.)
     """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": app.metadata(f"{app.name}-{config_hash}"),
-        "spec": {"backoffLimit": 6, "template": template},
+        "spec": {"backoffLimit": _RETRIES, "template": template},
     }
 
 
