@@ -52,6 +52,11 @@ def client_secret_name(user: str) -> str:
     return f"{fitting[: MAX_LABEL - 9].rstrip('-')}-{sha256(user.encode()).hexdigest()[:8]}"
 
 
+def client_env(user: str) -> list[Manifest]:
+    """The environment of a client of `user`, from the Secret in its team's namespace."""
+    return workloads.from_secret(client_secret_name(user), {key: key for key in CLIENT_KEYS})
+
+
 def accounts(teams: Mapping[str, Team]) -> dict[str, dict[str, str]]:
     """{user: {team: role}}: one name in several teams is one account."""
     found: dict[str, dict[str, str]] = {}

@@ -20,6 +20,7 @@ from components.backup import PlatformBackup, PlatformBackupArgs
 from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
 from components.core import Core
+from components.kubeflow_capabilities import KUBEFLOW
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
@@ -121,5 +122,6 @@ CAPABILITIES: dict[str, Provision] = {
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    **KUBEFLOW,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

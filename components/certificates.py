@@ -15,7 +15,7 @@ from components.charts import release
 from components.manifests import certificates as manifests
 from components.manifests.certificates import Signer
 from components.manifests.metadata import App, Manifest
-from components.manifests.network import Edge, Entrance, Outside
+from components.manifests.network import API_PORTS, Edge, Entrance, Outside
 from components.objects import component_token, register
 from components.versions.certificates import CERT_MANAGER
 from components.versions.model import Chart, ImageSource
@@ -25,7 +25,6 @@ SOLVER_PORT = 8089
 """Where a pod of cert-manager answers an ACME authority."""
 SELF_SIGNED = "self-signed"
 """The Issuer that signs the certificates of authorities of the platform's own."""
-_API_PORTS = (443, 6443)
 _POD_NAMES = ("cert-manager", "webhook", "cainjector", "startupapicheck")
 """What the chart's pods are called by their labels."""
 
@@ -67,7 +66,7 @@ def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
         pods = _pods(blueprint.name)
         controller, webhook, *_ = pods
         own = (
-            *(Edge(pod, Outside(), port) for pod in pods for port in _API_PORTS),
+            *(Edge(pod, Outside(), port) for pod in pods for port in API_PORTS),
             Edge(controller, Outside(), 80),
             Edge(Outside(), webhook, WEBHOOK),
         )

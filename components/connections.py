@@ -6,7 +6,7 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase, HighlyAvailableDatabase
-from components import artifacts, auth, backup, certificates, database, queues, tracking
+from components import artifacts, auth, backup, certificates, database, kubeflow, queues, tracking
 from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
@@ -29,6 +29,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
+        *kubeflow.edges(blueprint, apps),
     )
 
 

@@ -3,9 +3,8 @@
 from blueprints.model import Blueprint
 from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
-from components import certificates, pools, queues, versions
+from components import certificates, kubeflow, pools, projects, queues, versions
 from components.database import cluster
-from components.projects import brought_images, fetches
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -13,7 +12,12 @@ def images(blueprint: Blueprint) -> list[str]:
     """Every image of the platform as its pods name it: what a mirror has to hold, and users' own."""
     source = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     own = {source.reference(image) for image in used_images(blueprint)}
-    return sorted(own | brought_images(blueprint.projects))
+    return sorted(own | brought_images(blueprint))
+
+
+def brought_images(blueprint: Blueprint) -> set[str]:
+    """Images that users name for what they run; no mirror rewrites them."""
+    return projects.brought_images(blueprint.projects) | kubeflow.brought_images(blueprint)
 
 
 def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
@@ -29,9 +33,10 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
-        versions.GIT: fetches(blueprint.projects),
+        versions.GIT: projects.fetches(blueprint.projects),
+        versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
-    own = {image for image, is_used in used.items() if is_used}
+    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 
@@ -43,4 +48,5 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
         *pools.charts(blueprint.gpu_pools),
         *certificates.charts(blueprint.certificates),
         *cluster.charts(blueprint.database),
+        *kubeflow.charts(blueprint),
     )

@@ -180,7 +180,7 @@ def project_pod(app: App, name: str, project: Project, args: ScheduledProjectsAr
         command=["mlflow"],
         args=run_arguments(_location(project), project.entry_point, project.parameters),
         env=[
-            *workloads.from_secret(auth.client_secret_name(user), {key: key for key in auth.CLIENT_KEYS}),
+            *auth.client_env(user),
             *workloads.plain(
                 {
                     "MLFLOW_EXPERIMENT_NAME": project.experiment or name,

@@ -11,10 +11,10 @@ from blueprints.model.queues import Queues
 from blueprints.model.teams import Team
 from blueprints.names import team_namespace
 from components.charts import release
-from components.manifests import namespaces
+from components.manifests import namespaces, network
 from components.manifests import queues as manifests
 from components.manifests.metadata import TEAM, App, Manifest
-from components.manifests.network import NAMESPACE, Edge, Outside
+from components.manifests.network import NAMESPACE, Edge
 from components.namespaces import team_app
 from components.objects import component_token, register
 from components.versions import KUEUE, ImageSource
@@ -26,7 +26,6 @@ READER = "queue-reader"
 WEBHOOK = 9443
 VISIBILITY = 8082
 """Kueue's own part of the Kubernetes API; one that does not answer keeps namespaces from being deleted."""
-_API_PORTS = (443, 6443)
 
 
 def runs_kueue(queues: Queues | None) -> bool:
@@ -35,11 +34,8 @@ def runs_kueue(queues: Queues | None) -> bool:
 
 
 def edges(app: App) -> tuple[Edge, ...]:
-    """Kueue and the API server call each other. Where that is, no NetworkPolicy can say."""
-    return (
-        *(Edge(Outside(), app, port) for port in (WEBHOOK, VISIBILITY)),
-        *(Edge(app, Outside(), port) for port in _API_PORTS),
-    )
+    """Kueue and the API server call each other."""
+    return network.controller(app, WEBHOOK, VISIBILITY)
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,9 @@ class PlatformQueues(pulumi.ComponentResource):
 
     def _let_read(self, app: App, groups: Sequence[str], namespace: pulumi.Resource) -> None:
         """Lets members see their queue, and why their work waits in it."""
-        readable = namespaces.role(app, READER, manifests.GROUP, ["localqueues", "workloads"])
+        readable = namespaces.role(
+            app, READER, namespaces.Grant(manifests.GROUP, ("localqueues", "workloads"))
+        )
         for manifest in (readable, namespaces.team_role_binding(app, groups, READER)):
             register(self, manifest, depends_on=[namespace])
 

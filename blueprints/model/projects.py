@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blueprints.model.base import Part
 from blueprints.model.scalars import Cpu, Cron, Label, Memory, ObjectName, Storage, UserName, text
-from blueprints.model.teams import Team, WorkspaceRole
+from blueprints.model.teams import Team
 
 ParameterName = Annotated[str, text(r"^[^=\s]+$", "a name without blanks and without =")]
 
@@ -108,8 +108,4 @@ class Project(Part):
 
     def account(self, name: str, team: Team) -> str:
         """The account that it runs as; `name` is the team's."""
-        if self.user:
-            return self.user
-        accounts = team.accounts(name)
-        users = [user for user, account in accounts.items() if account.role is WorkspaceRole.USER]
-        return min(users or accounts)
+        return self.user or team.account(name)

@@ -59,3 +59,10 @@ class Team(Part):
     def accounts(self, team: str) -> dict[str, User]:
         """The accounts that exist for this team, which is called `team`: at least one."""
         return dict(self.users) or {team: User()}
+
+    def account(self, team: str) -> str:
+        """The account that the team's work runs as where none is named: its first by name with the role
+        `user`, or the first where none has it."""
+        accounts = self.accounts(team)
+        users = [user for user, account in accounts.items() if account.role is WorkspaceRole.USER]
+        return min(users or accounts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from blueprints.model.teams import Quota
@@ -84,13 +85,25 @@ def team_role(app: App) -> Manifest:
     }
 
 
-def role(app: App, name: str, group: str, resources: list[str]) -> Manifest:
-    """Lets its holders read objects of one API group."""
+@dataclass(frozen=True)
+class Grant:
+    """What holders of a role may do with objects of one API group."""
+
+    group: str
+    resources: tuple[str, ...]
+    edits: bool = False
+    """Whether they make, change and delete them, too."""
+
+
+def role(app: App, name: str, *grants: Grant) -> Manifest:
+    """Lets its holders read, or edit, objects of some API groups."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": app.metadata(name),
-        "rules": [_rule(group, resources, _READ)],
+        "rules": [
+            _rule(grant.group, list(grant.resources), _EDIT if grant.edits else _READ) for grant in grants
+        ],
     }
 
 

@@ -16,6 +16,10 @@ NAMESPACE = "kubernetes.io/metadata.name"
 """The label that the API server itself gives to each namespace."""
 
 
+API_PORTS = (443, 6443)
+"""The ports of API servers: of their Service, and of the servers themselves behind it."""
+
+
 @dataclass(frozen=True)
 class Teams:
     """Every pod in every namespace of a team."""
@@ -89,6 +93,17 @@ class Edge:
     port: int
 
 
+def controller(app: App, *webhooks: int) -> tuple[Edge, ...]:
+    """What a controller needs: the API server, and the API server its webhooks.
+
+    Where the API server is, or calls from, no NetworkPolicy can say: these ports are open to every address.
+    """
+    return (
+        *(Edge(Outside(), app, port) for port in webhooks),
+        *(Edge(app, Outside(), port) for port in API_PORTS),
+    )
+
+
 def _peers(peer: Peer, seen_from: str) -> list[Manifest]:
     if not isinstance(peer, App):
         return peer.peers()
@@ -158,6 +173,13 @@ def namespace_policy(app: App, edges: Iterable[Edge]) -> Manifest:
         if edge.source == app
     ]
     return _policy(app, app.name, {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+
+
+def among(app: App) -> Manifest:
+    """Pods of one part, in its namespace, speak to one another on any port; nothing else is opened."""
+    pods: Manifest = {"podSelector": {"matchLabels": app.selector}}
+    spec = {"policyTypes": ["Ingress", "Egress"], "ingress": [{"from": [pods]}], "egress": [{"to": [pods]}]}
+    return _policy(app, app.name, {"matchLabels": app.selector}, spec)
 
 
 def apps(edges: Sequence[Edge]) -> tuple[App, ...]:

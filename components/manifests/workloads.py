@@ -265,8 +265,8 @@ def job(app: App, config_hash: str, template: Manifest) -> Manifest:
     """A run to completion. Its name holds the hash of all that it reads, so a change makes a new run.
 
     It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`. It is
-    tried four times, 10, 20 and 40 s apart: enough for a server that restarts, and a run that cannot go on says
-    so within two minutes. (Kubernetes' own 6 retries take longer than the ten minutes that the engine waits.)
+    tried four times, 10, 20 and 40 s apart: enough for a server that restarts, and a run that cannot go on
+    says so within two minutes. (Kubernetes' own 6 retries take longer than the ten minutes of the engine.)
     """
     return {
         "apiVersion": "batch/v1",

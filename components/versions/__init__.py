@@ -14,7 +14,8 @@ from components.versions.core import (
     SEAWEEDFS,
 )
 from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
-from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
+from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
 from components.versions.queues import KUEUE
 
@@ -28,6 +29,8 @@ ALL: tuple[Image, ...] = (
     GIT,
     CNPG_POSTGRESQL,
     PGBOUNCER,
+    CUDA_SAMPLE,
+    *KUBEFLOW_IMAGES,
 )
 """What a mirror has to hold, beside the images of charts."""
 
@@ -37,6 +40,7 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
     CLOUDNATIVE_PG,
+    *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
 
@@ -46,6 +50,7 @@ __all__ = [
     "CHARTS",
     "CLOUDNATIVE_PG",
     "CNPG_POSTGRESQL",
+    "CUDA_SAMPLE",
     "GIT",
     "KUEUE",
     "MLFLOW",

@@ -2,6 +2,10 @@
 
 from components.versions.model import Chart, Definition, Image
 
+CUDA_SAMPLE = Image("nvcr.io", "nvidia/k8s/cuda-sample", "vectoradd-cuda12.5.0-ubuntu22.04")
+"""NVIDIA's own sample, by which `ziggurat check gpu` sees whether a GPU works; of 12.5, so that older drivers
+take it too."""
+
 NVIDIA_PLUGIN_IMAGE = Image("nvcr.io", "nvidia/k8s-device-plugin", "v0.20.0")
 NVIDIA_DEVICE_PLUGIN = Chart(
     "nvidia-device-plugin",

@@ -186,7 +186,10 @@ def test_every_image_is_pinned(planned):
         CHARTS[each.manifest["chart"].rpartition("/")[2]] for each in planned.objects if each.is_release
     ]
     brought = {f"{image.repository}:{image.tag}" for chart in charts for image in chart.images}
+    # Of these no object is made beforehand.
+    checks = {f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}"}
     others = set(planned.outputs["images"]) - set(found)
+    others = {image for image in others if not image.endswith(tuple(checks))}
     assert all(image.endswith(tuple(brought)) for image in others)
     assert len(others) == len(brought)
     assert set(found) <= set(planned.outputs["images"])

@@ -27,11 +27,10 @@ def command(blueprint: Path, as_json: bool) -> None:
 
     A line for each: the maker's reference, a space, the reference in the pods. The two differ where the
     blueprint names a mirror (`images: {registry: ...}`), which has to hold every one of them. Images that the
-    blueprint itself names, for projects, come last and are pulled from where it says.
+    blueprint itself names, for projects and training, come last and are pulled from where it says.
     """
     from blueprints import load
-    from components.contents import used_images
-    from components.projects import brought_images
+    from components.contents import brought_images, used_images
     from components.versions import ImageSource
 
     found = load(blueprint).blueprint
@@ -39,7 +38,7 @@ def command(blueprint: Path, as_json: bool) -> None:
     references = sorted(
         (ImageSource().reference(each), pulled.reference(each)) for each in used_images(found)
     )
-    references += [(image, image) for image in sorted(brought_images(found.projects))]
+    references += [(image, image) for image in sorted(brought_images(found))]
     if as_json:
         images = [{"source": source, "reference": reference} for source, reference in references]
         print_json({"platform": found.name, "registry": found.images.registry, "images": images})

@@ -174,5 +174,12 @@ class Plan:
             template = {"metadata": planned.manifest.get("metadata", {}), "spec": spec}
             if planned.kind != "Pod":
                 template = spec.get("template") if planned.kind not in _PARTIAL else None
-            if isinstance(template, dict) and "containers" in template.get("spec", {}):
+            if planned.kind == "TrainingRuntime":
+                yield from ((planned, job["template"]["spec"]["template"]) for job in _jobs(spec))
+            elif isinstance(template, dict) and "containers" in template.get("spec", {}):
                 yield planned, template
+
+
+def _jobs(runtime: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The Jobs of a TrainingRuntime, which is none of Kubernetes' own kinds and makes pods all the same."""
+    yield from runtime["template"]["spec"]["replicatedJobs"]

@@ -1,0 +1,28 @@
+"""Training, tuning, serving and notebooks: what they add to the platform's tables."""
+
+from blueprints.model import Blueprint
+from components import training
+from components.apps import Apps
+from components.manifests.network import Edge
+from components.versions.model import Chart, Image
+
+
+def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
+    """Who speaks to whom."""
+    return training.edges(blueprint.training, apps.platform)
+
+
+def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
+    """The charts that they come with."""
+    return training.charts(blueprint.training)
+
+
+def images(blueprint: Blueprint) -> set[Image]:
+    """Images of pods that no chart makes."""
+    return set(training.images(blueprint.training))
+
+
+def brought_images(blueprint: Blueprint) -> set[str]:
+    """Images that users name for them; no mirror rewrites these."""
+    named = (blueprint.training.image if blueprint.training else None,)
+    return {image for image in named if image}
