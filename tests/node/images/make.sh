@@ -166,12 +166,12 @@ make_cnpg() {
 	ln -s operator/manager_amd64 "$1/manager"
 }
 
-# What the operator wants of an operand: PostgreSQL's programs on PATH, and the user 26.
+# What the operator wants of an operand: PostgreSQL's programs on PATH, and user and group 26 (which Debian calls tape).
 make_cnpg_postgres() {
 	debootstrap --variant=minbase trixie "$1" "$mirror"
 	cp /etc/resolv.conf "$1/etc/resolv.conf"
 	chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C bash -euc "
-		groupadd --system --gid 26 postgres
+		groupmod --new-name postgres tape
 		useradd --system --gid 26 --uid 26 --home-dir /var/lib/postgresql --shell /bin/bash postgres
 		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
 		apt-get update -q
