@@ -14,6 +14,8 @@ MAX_LABEL = 63
 
 GPU = "gpu"
 """What a team cannot be called where the platform has a namespace for GPU software."""
+GATEWAY = "gateway"
+"""What a team cannot be called where the platform runs a gateway."""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -39,6 +41,11 @@ def system_namespace(platform: str) -> str:
 def gpu_namespace(platform: str) -> str:
     """The namespace of what makes GPUs known to Kubernetes: its pods need the host, so it is no other's."""
     return f"{platform}-{GPU}"
+
+
+def gateway_namespace(platform: str) -> str:
+    """The namespace of the platform's gateway: whatever comes from outside stays apart from what it asks."""
+    return f"{platform}-{GATEWAY}"
 
 
 def team_namespace(platform: str, team: str) -> str:

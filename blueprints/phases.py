@@ -57,7 +57,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
-    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=False),
+    Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
@@ -90,7 +90,7 @@ MODES: tuple[Mode, ...] = (
         Phase.ORCHESTRATION,
         built=True,
     ),
-    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=False),
+    Mode("auth", "embedded", "Dex as the issuer", Phase.STARTER, built=True),
 )
 """Modes that are not listed here are there from the first phase on."""
 

@@ -7,15 +7,14 @@ allowed, but probably not meant, is a warning: WARNINGS.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import combinations
 
-from blueprints import pool_rules
-from blueprints.document import Document, Where, path_text, shorten
+from blueprints import access_rules, pool_rules
+from blueprints.document import Document, path_text, shorten
 from blueprints.findings import Finding
-from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
 from blueprints.names import MAX_LABEL, team_namespace
+from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
@@ -63,13 +62,13 @@ def team_names(blueprint: Blueprint) -> Iterator[Finding]:
 
 def accounts(blueprint: Blueprint) -> Iterator[Finding]:
     """No team's account is the administrator's."""
-    admin = blueprint.auth.admin if isinstance(blueprint.auth, BasicAuth | OidcAuth) else None
+    admin = blueprint.auth.admin
     for name, team in blueprint.teams.items():
         if admin in team.users:
             yield Finding(
-                ("teams", name, "users", admin or ""),
+                ("teams", name, "users", admin),
                 "is the platform's administrator",
-                admin or "",
+                admin,
                 "an account of a team is not the administrator's",
                 "choose another name, or another `auth.admin`",
             )
@@ -83,19 +82,6 @@ def accounts(blueprint: Blueprint) -> Iterator[Finding]:
             )
 
 
-def groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """A list of groups names each once."""
-    lists: dict[Where, tuple[str, ...]] = {
-        ("teams", name, "groups"): team.groups for name, team in blueprint.teams.items()
-    }
-    if isinstance(blueprint.auth, OidcAuth):
-        lists["auth", "adminGroups"] = blueprint.auth.admin_groups
-    for where, listed in lists.items():
-        for index, group in enumerate(listed):
-            if group in listed[:index]:
-                yield Finding((*where, index), "is given twice", group, "each group once", "take one away")
-
-
 def tracking_resources(blueprint: Blueprint) -> Iterator[Finding]:
     """A container's limit is not under its request: Kubernetes refuses such a pod."""
     resources = blueprint.tracking.resources
@@ -106,27 +92,6 @@ def tracking_resources(blueprint: Blueprint) -> Iterator[Finding]:
             resources.memory_limit,
             f"at least `memory`, which is {resources.memory}",
             "raise the limit or lower the request",
-        )
-
-
-def oidc(blueprint: Blueprint) -> Iterator[Finding]:
-    """People can log in: the issuer can send them back, and some group lets somebody in."""
-    auth = blueprint.auth
-    if not isinstance(auth, OidcAuth):
-        return
-    if blueprint.tracking.host is None:
-        yield Finding(
-            ("tracking", "host"),
-            "is missing",
-            rule="with `auth.mode: oidc` the issuer sends people back to https://<tracking.host>/oauth2/callback",
-            remedy="add it",
-        )
-    if not auth.admin_groups and not any(team.groups for team in blueprint.teams.values()):
-        yield Finding(
-            ("auth",),
-            "lets nobody log in",
-            rule="people enter by their groups",
-            remedy="name `groups` of a team, or `auth.adminGroups`",
         )
 
 
@@ -214,42 +179,16 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     platform_name,
     team_names,
     accounts,
-    groups,
     tracking_resources,
-    oidc,
     store_identity,
     backup_store,
+    *access_rules.RULES,
     *pool_rules.RULES,
     admission,
     *PROJECT_RULES,
+    *PIPELINE_RULES,
 )
 """What makes a blueprint invalid."""
-
-
-def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """Groups do something only where there is an issuer."""
-    if isinstance(blueprint.auth, OidcAuth):
-        return
-    for name, team in blueprint.teams.items():
-        if team.groups:
-            yield Finding(
-                ("teams", name, "groups"),
-                "have no effect",
-                rule="groups come from an OIDC issuer (`auth.mode: oidc`)",
-                remedy="name `users` instead, or bring an issuer",
-            )
-
-
-def shared_groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """A group that belongs to two teams is often a slip of copying."""
-    for (one, first), (other, second) in combinations(blueprint.teams.items(), 2):
-        for group in sorted(set(first.groups) & set(second.groups)):
-            yield Finding(
-                ("teams", other, "groups", second.groups.index(group)),
-                f"is a group of team {one} too",
-                group,
-                "its members enter both teams",
-            )
 
 
 def pod_identity(blueprint: Blueprint) -> Iterator[Finding]:
@@ -267,10 +206,10 @@ def pod_identity(blueprint: Blueprint) -> Iterator[Finding]:
 
 
 WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
-    idle_groups,
-    shared_groups,
+    *access_rules.WARNINGS,
     pod_identity,
     *pool_rules.WARNINGS,
+    *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""
 

@@ -25,6 +25,8 @@ CLAIM = "seaweedfs-data"
 """The volume claim with the artifacts in it."""
 PREFIX = "mlflow"
 """Where in the bucket MLflow's artifacts lie."""
+RUNS_PREFIX = "kfp"
+"""Where in the bucket runs of pipelines keep theirs: below it, each team has a folder of its own."""
 _USER = 1000
 REGION = "us-east-1"
 """What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
@@ -36,7 +38,14 @@ BACKUP_BUCKET = "backups"
 """The embedded store's second bucket; there if backups go into it."""
 BACKUP_KEYS = "seaweedfs-backup"
 """The Secret with the embedded store's credentials for backups."""
-_SECRETS = {"mlflow": "seaweedfs-mlflow", "provisioner": "seaweedfs-provisioner", "backup": BACKUP_KEYS}
+PIPELINES_KEYS = "seaweedfs-pipelines"
+"""The Secret with the embedded store's credentials of the engine of pipelines."""
+_SECRETS = {
+    "mlflow": "seaweedfs-mlflow",
+    "provisioner": "seaweedfs-provisioner",
+    "backup": BACKUP_KEYS,
+    "pipelines": PIPELINES_KEYS,
+}
 
 Artifacts = EmbeddedArtifacts | S3Artifacts | GcsArtifacts | AzureArtifacts
 
@@ -154,6 +163,8 @@ class ArtifactBucketArgs:
     credentials: Credentials = field(repr=False)
     backup: Backup | None = None
     """What reads the artifacts, too, and may need a bucket of its own here."""
+    runs: tuple[str, ...] = ()
+    """The teams whose runs of pipelines keep artifacts here; empty means that there are no pipelines."""
     after: tuple[pulumi.Resource, ...] = ()
     """What comes first: the namespace and its policies."""
 
@@ -181,6 +192,9 @@ class ArtifactBucket(pulumi.ComponentResource):
         labels = {"provisioner": Label.BUCKET_PROVISIONER, "mlflow": Label.BUCKET_MLFLOW}
         if args.backup:
             labels["backup"] = Label.BUCKET_BACKUP
+        if args.runs:
+            labels["pipelines"] = Label.BUCKET_PIPELINES
+            labels |= {run_user(team): Label.bucket_runs(team) for team in args.runs}
         secrets = {user: credentials.password(label) for user, label in labels.items()}
         fingerprints = [credentials.fingerprint(label) for label in labels.values()]
         buckets = _buckets(artifacts.bucket, args.backup)
@@ -191,7 +205,7 @@ class ArtifactBucket(pulumi.ComponentResource):
                 configuration.service_account(app),
                 configuration.secret(app, {"s3.json": config}),
                 *(
-                    configuration.secret(app, _keys(user, secrets[user]), secret_name)
+                    configuration.secret(app, keys(user, secrets[user]), secret_name)
                     for user, secret_name in _SECRETS.items()
                     if user in secrets
                 ),
@@ -242,7 +256,13 @@ class ArtifactBucket(pulumi.ComponentResource):
         return register(self, manifest, name=f"{name}-bucket", depends_on=[*before, *ready])
 
 
-def _keys(user: str, secret: pulumi.Output[str]) -> dict[str, object]:
+def run_user(team: str) -> str:
+    """The embedded store's user of a team's runs."""
+    return f"{RUNS_PREFIX}-{team}"
+
+
+def keys(user: str, secret: pulumi.Output[str]) -> dict[str, object]:
+    """The Secret of a user of the store."""
     return {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": secret}
 
 
@@ -256,7 +276,8 @@ def _buckets(bucket: str, backup: Backup | None) -> tuple[str, ...]:
 
 
 def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifest:
-    """SeaweedFS's users and what each may do: MLflow below its own prefix, the provisioner the buckets alone.
+    """SeaweedFS's users and what each may do: MLflow below its own prefix, the provisioner the buckets alone,
+    runs of pipelines in their team's folder.
 
     The first bucket is that of the artifacts. With any identity in it, nobody gets in without one.
     """
@@ -267,7 +288,12 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
         "backup": [
             f"{action}:{where}" for where in (artifacts, *buckets[1:]) for action in ("Read", "Write", "List")
         ],
+        "pipelines": [f"{action}:{buckets[0]}/{RUNS_PREFIX}/*" for action in ("Read", "List")],
     }
+    for user in secrets:
+        if user not in actions:
+            folder = f"{buckets[0]}/{RUNS_PREFIX}/{user.removeprefix(run_user(''))}/*"
+            actions[user] = [f"{action}:{folder}" for action in ("Read", "Write", "List", "Tagging")]
     return {
         "identities": [
             {

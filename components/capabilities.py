@@ -21,9 +21,11 @@ from components.certificates import PlatformCertificates, PlatformCertificatesAr
 from components.contents import images
 from components.core import Core
 from components.kubeflow_capabilities import KUBEFLOW
+from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
 from components.queues import PlatformQueues, PlatformQueuesArgs
+from components.signon.proxies import LoginProxies, LoginProxiesArgs, login_proxy, proxied
 
 Provision = Callable[[Core], tuple[pulumi.Resource, ...]]
 """Registers a capability; what it returns is what others wait for."""
@@ -106,6 +108,18 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _auth(core: Core) -> tuple[pulumi.Resource, ...]:
+    """The login proxies of all pages but MLflow's, which is the core's."""
+    pages = [site for site in proxied(core.blueprint) if site.name != "mlflow"]
+    if not pages:
+        return ()
+    args = LoginProxiesArgs(
+        [login_proxy(core.blueprint, site, core.images, core.credentials) for site in pages],
+        after=(*core.system.ready, *(core.issuer.secrets if core.issuer else ())),
+    )
+    return (LoginProxies(f"{core.name}-logins", args, core.options),)
+
+
 def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
     chosen = core.blueprint.certificates
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
@@ -116,12 +130,14 @@ def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
 
 
 CAPABILITIES: dict[str, Provision] = {
+    "auth": _auth,
     "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,
     "admission": _admission,
     "projects": _projects,
+    "pipelines": pipelines,
     **KUBEFLOW,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

@@ -4,14 +4,15 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 """
 
 from blueprints.model import Blueprint
-from blueprints.model.access import OidcAuth
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase, HighlyAvailableDatabase
-from components import artifacts, auth, backup, certificates, database, kubeflow, queues, tracking
+from components import artifacts, backup, certificates, database, kubeflow, queues, tracking
 from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
+from components.signon import dex, entry, issuer, proxies
 
 
 def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> tuple[Edge, ...]:
@@ -29,6 +30,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *certificates.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
+        *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
     )
 
@@ -70,13 +72,15 @@ def _backup(blueprint: Blueprint, apps: Apps) -> tuple[App, ...]:
 
 
 def _access_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
+    """Browsers reach each page by what logs them in, and the embedded issuer; MLflow fetches its keys."""
     entrance = Entrance(blueprint.name)
-    if isinstance(blueprint.auth, OidcAuth):
-        port = auth.issuer_port(blueprint.auth)
-        return [
-            Edge(entrance, apps.proxy, auth.PROXY_PORT),
-            Edge(apps.proxy, apps.mlflow, tracking.PORT),
-            Edge(apps.proxy, Outside(), port),
-            Edge(apps.mlflow, Outside(), port),
-        ]
-    return [Edge(entrance, apps.mlflow, tracking.PORT)] if blueprint.tracking.host else []
+    doors = [
+        Edge(entrance, door.app, door.port)
+        for door in (*entry.doors(blueprint), *entry.issuer_doors(blueprint))
+    ]
+    return [
+        *doors,
+        *proxies.edges(blueprint),
+        *issuer.client_edges(blueprint, apps.mlflow),
+        *dex.edges(blueprint),
+    ]

@@ -1,10 +1,12 @@
 """What has to be pulled to run a platform: images and charts."""
 
 from blueprints.model import Blueprint
-from blueprints.model.access import OidcAuth
+from blueprints.model.access import EmbeddedAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from components import certificates, kubeflow, pools, projects, queues, versions
 from components.database import cluster
+from components.pipelines.contents import pipeline_images
+from components.signon.proxies import proxied
 from components.versions.model import Chart, Image, ImageSource
 
 
@@ -30,13 +32,15 @@ def used_images(blueprint: Blueprint) -> tuple[Image, ...]:
         versions.CNPG_POSTGRESQL: is_cluster,
         versions.PGBOUNCER: is_cluster and database.pooler is not None,
         versions.SEAWEEDFS: isinstance(blueprint.artifacts, EmbeddedArtifacts),
-        versions.OAUTH2_PROXY: isinstance(blueprint.auth, OidcAuth),
+        versions.OAUTH2_PROXY: bool(proxied(blueprint)),
+        versions.DEX: isinstance(blueprint.auth, EmbeddedAuth),
         versions.RESTIC: bool(blueprint.backup),
         versions.RCLONE: bool(blueprint.backup),
         versions.GIT: projects.fetches(blueprint.projects),
         versions.CUDA_SAMPLE: bool(blueprint.gpu_pools),  # `ziggurat check gpu`
     }
-    own = {image for image, is_used in used.items() if is_used} | kubeflow.images(blueprint)
+    own = {image for image, is_used in used.items() if is_used}
+    own |= kubeflow.images(blueprint) | pipeline_images(blueprint)
     return tuple(own.union(*(chart.images for chart in charts(blueprint))))
 
 

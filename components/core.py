@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pulumi
 
 from blueprints.model import Blueprint
-from blueprints.model.access import BasicAuth, OidcAuth
 from blueprints.model.storage import HighlyAvailableDatabase
 from blueprints.model.teams import Team
 from components import auth, database
@@ -21,6 +20,10 @@ from components.database import RegistryDatabase, RegistryDatabaseArgs
 from components.manifests.network import Edge
 from components.manifests.queues import bounds
 from components.namespaces import TeamNamespaces, TeamNamespacesArgs
+from components.signon.dex import EmbeddedIssuer, issuer_args
+from components.signon.issuer import client, issuer
+from components.signon.proxies import login_proxy, proxied
+from components.sites import Site, sites
 from components.system import SystemNamespace, SystemNamespaceArgs
 from components.tracking import Authorization, TrackingServer, TrackingServerArgs
 from components.versions import ImageSource
@@ -48,6 +51,8 @@ class Core:
     server: TrackingServer
     access: Auth
     credentials: Credentials = field(repr=False)
+    issuer: EmbeddedIssuer | None = None
+    """The issuer that the platform runs; None where it runs none."""
     made: dict[str, tuple[pulumi.Resource, ...]] = field(
         default_factory=dict[str, tuple[pulumi.Resource, ...]]
     )
@@ -70,6 +75,8 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
         TeamNamespacesArgs(blueprint.name, _bounded(blueprint), connections, images.pull_secret),
         options,
     )
+    embedded = _issuer(name, blueprint, images, credentials, system.ready, options)
+    page = _page(blueprint)
     registry = RegistryDatabase(
         f"{name}-database",
         RegistryDatabaseArgs(
@@ -90,6 +97,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             images,
             credentials,
             backup=blueprint.backup,
+            runs=tuple(sorted(blueprint.teams)) if blueprint.pipelines else (),
             after=system.ready,
         ),
         options,
@@ -113,17 +121,16 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
         f"{name}-auth",
         AuthArgs(
             apps.accounts,
-            apps.proxy,
             apps.mlflow,
-            _authorization(blueprint).admin,
+            blueprint.auth.mode,
+            blueprint.auth.admin,
             blueprint.teams,
             teams.namespaces,
             images,
             server.ready,
             credentials,
-            oidc=blueprint.auth if isinstance(blueprint.auth, OidcAuth) else None,
-            host=blueprint.tracking.host,
-            after=system.ready,
+            proxy=login_proxy(blueprint, page, images, credentials) if page in proxied(blueprint) else None,
+            after=(*system.ready, *(embedded.secrets if embedded else ())),
         ),
         options,
     )
@@ -141,6 +148,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
         server,
         access,
         credentials,
+        embedded,
     )
 
 
@@ -157,11 +165,25 @@ def _sets_passwords(blueprint: Blueprint, credentials: Credentials) -> bool:
     return bool(database.rotated_roles(credentials, database.OWNER if is_cluster else database.ROLES))
 
 
+def _issuer(
+    name: str,
+    blueprint: Blueprint,
+    images: ImageSource,
+    credentials: Credentials,
+    after: Resources,
+    options: pulumi.ResourceOptions,
+) -> EmbeddedIssuer | None:
+    args = issuer_args(blueprint, images, credentials, after)
+    return EmbeddedIssuer(f"{name}-issuer", args, options) if args else None
+
+
+def _page(blueprint: Blueprint) -> Site | None:
+    """MLflow's page."""
+    return next((site for site in sites(blueprint) if site.name == "mlflow"), None)
+
+
 def _authorization(blueprint: Blueprint) -> Authorization:
-    match blueprint.auth:
-        case BasicAuth():
-            return Authorization(blueprint.auth.admin)
-        case OidcAuth():
-            return auth.oidc_authorization(blueprint.auth, blueprint.teams)
-        case _:
-            raise ValueError(f"auth mode {blueprint.auth.mode!r} is not provisioned by this version")
+    found, page, admin = issuer(blueprint), _page(blueprint), blueprint.auth.admin
+    if found is None or page is None:
+        return Authorization(admin)
+    return auth.oidc_authorization(found, client(blueprint, page).id, admin, blueprint.teams)

@@ -27,11 +27,36 @@ class Label:
     BUCKET_PROVISIONER = "seaweedfs/provisioner"
     BUCKET_MLFLOW = "seaweedfs/mlflow"
     BUCKET_BACKUP = "seaweedfs/backup"
+    BUCKET_PIPELINES = "seaweedfs/pipelines"
     BACKUP_REPOSITORY = "backup/repository"
     MLFLOW_FLASK = "mlflow/flask-secret-key"
     MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
     MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"
     OIDC_COOKIE = "oauth2-proxy/cookie-secret"
+    MYSQL_ROOT = "mysql/root"
+    MYSQL_PIPELINES = "mysql/pipelines"
+    MYSQL_METADATA = "mysql/metadata"
+    PIPELINES_PAGE = "ml-pipeline-ui/signing-secret"
+
+    @staticmethod
+    def bucket_runs(team: str) -> str:
+        """The label of the key with which a team's runs of pipelines reach the bucket."""
+        return f"seaweedfs/runs/{team}"
+
+    @staticmethod
+    def cookie(site: str) -> str:
+        """The label of what the sessions of a page's login proxy are encrypted with."""
+        return f"oauth2-proxy/cookie-secret/{site}"
+
+    @staticmethod
+    def login_client(site: str) -> str:
+        """The label of the secret that a page has with the embedded issuer."""
+        return f"dex/client/{site}"
+
+    @staticmethod
+    def login_user(email: str) -> str:
+        """The label of the password of one of the embedded issuer's own users."""
+        return f"dex/user/{email}"
 
     @staticmethod
     def account(user: str) -> str:
@@ -81,8 +106,25 @@ class Credentials:
         return [self._password(label, number) for number in reversed(range(self.rotation(label)))]
 
     def _password(self, label: str, rotation: int) -> pulumi.Output[str]:
-        value = base64.urlsafe_b64encode(self._derive(f"password/{label}/{rotation}", 24)).decode()
-        return pulumi.Output.secret(value)
+        return pulumi.Output.secret(self._text(label, rotation))
+
+    def _text(self, label: str, rotation: int) -> str:
+        return base64.urlsafe_b64encode(self._derive(f"password/{label}/{rotation}", 24)).decode()
+
+    def bcrypt(self, label: str) -> pulumi.Output[str]:
+        """The bcrypt hash of a password, as a secret Output. Its salt is derived, too: a random one would
+        make another hash in each run. It takes some 50 ms, as it is made to."""
+        import bcrypt
+
+        rotation = self.rotation(label)
+        # bcrypt's own alphabet of base64; 16 bytes make 22 characters.
+        alphabet = bytes.maketrans(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+        )
+        salt = base64.b64encode(self._derive(f"bcrypt/{label}/{rotation}", 16)).rstrip(b"=")
+        settings = b"$2b$10$" + salt.translate(alphabet)
+        return pulumi.Output.secret(bcrypt.hashpw(self._text(label, rotation).encode(), settings).decode())
 
     def key(self, label: str) -> pulumi.Output[str]:
         """32 bytes in URL-safe base64 (44 characters), as a secret Output: a Fernet key, an AES-256 key."""

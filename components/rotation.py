@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blueprints.model import Blueprint
-from blueprints.model.access import Auth, BasicAuth, OidcAuth
+from blueprints.model.access import EmbeddedAuth, OidcAuth
+from blueprints.model.pipelines import EmbeddedMySql, ExternalMySql
 from blueprints.model.storage import (
     EmbeddedArtifacts,
     EmbeddedDatabase,
@@ -19,10 +20,15 @@ from blueprints.model.storage import (
 )
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
+from components.signon.dex import USERS, user_secret
+from components.signon.proxies import cookie_label, proxied
+from components.sites import sites
 from components.tracking import ADMIN_SECRET
 
 ACCOUNT = "account:"
 """What the name of an account's password begins with; the rest is the user."""
+LOGIN = "login:"
+"""What the name of a password at the embedded issuer begins with; the rest is the e-mail address."""
 
 
 @dataclass(frozen=True)
@@ -88,22 +94,55 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         *(_DATABASE[:1] if isinstance(blueprint.database, HighlyAvailableDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
-        *_access(blueprint.auth),
+        *_pipelines(blueprint),
+        *_access(blueprint),
         *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
     )
 
 
-def _access(auth: Auth) -> tuple[Rotatable, ...]:
-    """Sessions of browsers, and the administrator."""
-    if not isinstance(auth, BasicAuth | OidcAuth):
+def _pipelines(blueprint: Blueprint) -> tuple[Rotatable, ...]:
+    """What Kubeflow Pipelines and its runs log in with."""
+    pipelines = blueprint.pipelines
+    if pipelines is None:
         return ()
-    proxied = isinstance(auth, OidcAuth)
+    database = Rotatable(
+        "pipelines-database",
+        (Label.MYSQL_ROOT, Label.MYSQL_PIPELINES, Label.MYSQL_METADATA),
+        "the passwords of the users of pipelines' MySQL",
+        "mysql, then ml-pipeline-server and metadata-grpc-service",
+        "until these are ready, pipelines answer nothing, and tasks that end meanwhile are tried again",
+    )
+    bucket = Rotatable(
+        "pipelines-bucket",
+        (Label.BUCKET_PIPELINES, *(Label.bucket_runs(team) for team in sorted(blueprint.teams))),
+        "the keys with which pipelines and each team's runs reach the bucket",
+        "seaweedfs; ml-pipeline-server",
+        "runs under way read their new key with their next artifact; while seaweedfs restarts, artifacts are "
+        "answered 500",
+    )
+    page = Rotatable(
+        "pipelines-page",
+        (Label.PIPELINES_PAGE,),
+        "what pipelines' page signs with",
+        "ml-pipeline-ui",
+    )
     return (
+        *((database,) if isinstance(pipelines.database, EmbeddedMySql) else ()),
+        *((bucket,) if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *((page,) if pipelines.host else ()),
+    )
+
+
+def _access(blueprint: Blueprint) -> tuple[Rotatable, ...]:
+    """Sessions of browsers, the administrator, and what the embedded issuer knows of pages and users."""
+    auth, pages = blueprint.auth, proxied(blueprint)
+    cookies = tuple(cookie_label(page.name) for page in pages)
+    own = (
         Rotatable(
             "sessions",
-            (Label.MLFLOW_FLASK, *((Label.OIDC_COOKIE,) if proxied else ())),
+            (Label.MLFLOW_FLASK, *cookies),
             "what browsers' sessions are signed with",
-            f"mlflow{' and oauth2-proxy' if proxied else ''}, one pod after the other",
+            f"mlflow{' and oauth2-proxy' if pages else ''}, one pod after the other",
             "whoever is logged in with a browser logs in again",
         ),
         Rotatable(
@@ -114,6 +153,26 @@ def _access(auth: Auth) -> tuple[Rotatable, ...]:
             f"who uses it reads it again from the Secret {ADMIN_SECRET}",
         ),
     )
+    if not isinstance(auth, EmbeddedAuth):
+        return own
+    clients = Rotatable(
+        "login-clients",
+        tuple(Label.login_client(site.name) for site in sites(blueprint)),
+        "what pages prove themselves to the issuer with",
+        "dex and every page or proxy that logs people in, one pod after the other",
+        "until both are new, nobody can log in; who is logged in stays so",
+    )
+    users = (
+        Rotatable(
+            LOGIN + email,
+            (Label.login_user(email),),
+            f"the password of {email} at the issuer",
+            f"dex, one pod after the other, with the Secret {USERS}",
+            f"who uses it reads it again from the Secret {user_secret(email)}",
+        )
+        for email in sorted(auth.users)
+    )
+    return (*own, *((clients,) if clients.labels else ()), *users)
 
 
 def _account(user: str, teams: Iterable[str]) -> Rotatable:
@@ -136,6 +195,8 @@ def brought(blueprint: Blueprint) -> dict[str, str | None]:
     artifacts = blueprint.artifacts
     if not isinstance(artifacts, EmbeddedArtifacts):
         found["bucket"] = artifacts.secret.secret_name if artifacts.secret else None
+    if blueprint.pipelines and isinstance(blueprint.pipelines.database, ExternalMySql):
+        found["pipelines-database"] = blueprint.pipelines.database.secret.secret_name
     if isinstance(blueprint.auth, OidcAuth):
         found["oidc-client"] = blueprint.auth.client_secret.secret_name
     return found

@@ -12,6 +12,7 @@ from blueprints.model import Blueprint
 from components import tracking
 from components.apps import Apps
 from components.manifests.metadata import App
+from components.pipelines.parts import PAGE, Parts
 
 
 @unique
@@ -54,6 +55,8 @@ class Site:
     """The port of that Service, and of its pods."""
     login: Login
     audience: Audience = Audience.TEAMS
+    callback: str = "/oauth2/callback"
+    """Where the issuer sends people back to: the login proxy's, or the page's own with `Login.OWN`."""
 
 
 def mlflow(blueprint: Blueprint) -> Site | None:
@@ -63,7 +66,14 @@ def mlflow(blueprint: Blueprint) -> Site | None:
     return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.BEARER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow,)
+def pipelines(blueprint: Blueprint) -> Site | None:
+    """The page of Kubeflow Pipelines; None without pipelines, or without a name for it."""
+    host = blueprint.pipelines.host if blueprint.pipelines else None
+    page = Parts.of(blueprint.name).page
+    return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines)
 """Every page that a platform may have."""
 
 

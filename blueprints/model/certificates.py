@@ -5,9 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import HttpsUrl, Label, text
-
-Email = Annotated[str, text(r"^[^\s@]+@[^\s@]+$", "an e-mail address", max_length=254)]
+from blueprints.model.scalars import Email, HttpsUrl, Label
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 

@@ -104,8 +104,24 @@ Cron = Annotated[
 ]
 """When something runs, in UTC."""
 
+Email = Annotated[
+    str,
+    text(r"^[a-z0-9][a-z0-9._+-]*@[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", "an e-mail address, in lower case", 254),
+]
+"""Somebody's e-mail address."""
+
 GroupName = Annotated[str, Field(min_length=1, max_length=256)]
 """A group, as the OIDC issuer's tokens spell it."""
+
+PersonName = Annotated[
+    str,
+    text(
+        r"^[^\s:,]+$",
+        "the name that the issuer gives a person, such as ada@acme.org; no spaces, colons and commas",
+        max_length=256,
+    ),
+]
+"""A person, as the OIDC issuer's tokens spell them. `system:` is Kubernetes' own: hence no colons."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 """A TCP port."""

@@ -5,7 +5,7 @@ from enum import StrEnum, unique
 from pydantic import Field
 
 from blueprints.model.base import Part
-from blueprints.model.scalars import Cpu, GroupName, Memory, Storage, UserName
+from blueprints.model.scalars import Cpu, GroupName, Memory, PersonName, Storage, UserName
 
 
 class Quota(Part):
@@ -50,6 +50,9 @@ class Team(Part):
     """The most that the team may ask for at once."""
     groups: tuple[GroupName, ...] = ()
     """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""
+    members: tuple[PersonName, ...] = ()
+    """People of the team by the name that the issuer gives them (`auth.usernameClaim`), such as their mail
+    address: for Kubeflow Pipelines, which asks Kubernetes about a person by name and knows no groups."""
     users: dict[UserName, User] = Field(default_factory=dict[str, User])
     """MLflow accounts by name; empty means one account named after the team, with the role `user`.
 

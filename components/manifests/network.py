@@ -38,6 +38,22 @@ class Teams:
         ]
 
 
+_RUN = "pipelines.kubeflow.org/v2_component"
+"""The label that Kubeflow Pipelines gives to each pod of a run."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The pods of pipelines' runs in every namespace of a team."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        (teams,) = Teams(self.platform).peers()
+        return [{**teams, "podSelector": {"matchLabels": {_RUN: "true"}}}]
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
@@ -81,7 +97,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Entrance | Namespace | Outside
+Peer = App | Teams | Runs | Entrance | Namespace | Outside
 
 
 @dataclass(frozen=True)
@@ -163,6 +179,17 @@ def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
         if isinstance(edge.source, Teams)
     ]
     return _policy(app, "platform", {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+
+
+def runs_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """What the pods of a team's runs reach beside what all of its pods do: the edges of `Runs`."""
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if isinstance(edge.source, Runs)
+    ]
+    rules = {"policyTypes": ["Egress"], "egress": [*egress, _DNS]}
+    return _policy(app, "pipelines", {"matchLabels": {_RUN: "true"}}, rules)
 
 
 def namespace_policy(app: App, edges: Iterable[Edge]) -> Manifest:

@@ -169,7 +169,7 @@ class Keys:
         now = time.monotonic()
         if (not found or now - self.fetched > KEYS_SECONDS) and self.may_ask(now):
             try:
-                self.keys, self.fetched = fetch_keys(settings()["issuer"]), now
+                self.keys, self.fetched = fetch_keys(settings()), now
             except (OSError, ValueError, KeyError, TypeError) as error:
                 print(f"cannot fetch the issuer's keys: {error}", flush=True)
             found = self.named(key_id)
@@ -191,11 +191,15 @@ class Keys:
 KEYS = Keys()
 
 
-def fetch_keys(issuer):
-    found = fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    if found["issuer"] != issuer:
-        raise ValueError(f"{issuer} calls itself {found['issuer']}")
-    return [key for key in fetch(found["jwks_uri"])["keys"] if isinstance(key, dict)]
+def fetch_keys(wanted):
+    """The issuer's keys, from where the settings say they are, else from where it says so itself."""
+    issuer, url = wanted["issuer"], wanted.get("keysUrl")
+    if url is None:
+        found = fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if found["issuer"] != issuer:
+            raise ValueError(f"{issuer} calls itself {found['issuer']}")
+        url = found["jwks_uri"]
+    return [key for key in fetch(url)["keys"] if isinstance(key, dict)]
 
 
 def fetch(url):

@@ -5,6 +5,7 @@ One module for each part of the platform; here are all of them together.
 
 from components.versions.certificates import CERT_MANAGER
 from components.versions.core import (
+    DEX,
     GIT,
     MLFLOW,
     OAUTH2_PROXY,
@@ -17,6 +18,21 @@ from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUN
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.pipelines import (
+    ARGOEXEC,
+    ENVOY,
+    KFP_API_SERVER,
+    KFP_DRIVER,
+    KFP_LAUNCHER,
+    KFP_PERSISTENCE_AGENT,
+    KFP_SCHEDULED_WORKFLOWS,
+    KFP_UI,
+    ML_METADATA,
+    MYSQL,
+    PIPELINE_RUNS,
+    PIPELINES,
+    WORKFLOW_CONTROLLER,
+)
 from components.versions.queues import KUEUE
 
 ALL: tuple[Image, ...] = (
@@ -24,6 +40,7 @@ ALL: tuple[Image, ...] = (
     POSTGRESQL,
     SEAWEEDFS,
     OAUTH2_PROXY,
+    DEX,
     RESTIC,
     RCLONE,
     GIT,
@@ -31,6 +48,7 @@ ALL: tuple[Image, ...] = (
     PGBOUNCER,
     CUDA_SAMPLE,
     *KUBEFLOW_IMAGES,
+    *(*PIPELINES, KFP_UI, MYSQL),
 )
 """What a mirror has to hold, beside the images of charts."""
 
@@ -46,22 +64,36 @@ CHARTS: tuple[Chart, ...] = (
 
 __all__ = [
     "ALL",
+    "ARGOEXEC",
     "CERT_MANAGER",
     "CHARTS",
     "CLOUDNATIVE_PG",
     "CNPG_POSTGRESQL",
     "CUDA_SAMPLE",
+    "DEX",
+    "ENVOY",
     "GIT",
+    "KFP_API_SERVER",
+    "KFP_DRIVER",
+    "KFP_LAUNCHER",
+    "KFP_PERSISTENCE_AGENT",
+    "KFP_SCHEDULED_WORKFLOWS",
+    "KFP_UI",
     "KUEUE",
     "MLFLOW",
+    "ML_METADATA",
+    "MYSQL",
     "NVIDIA_DEVICE_PLUGIN",
     "NVIDIA_GPU_OPERATOR",
     "OAUTH2_PROXY",
     "PGBOUNCER",
+    "PIPELINES",
+    "PIPELINE_RUNS",
     "POSTGRESQL",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",
+    "WORKFLOW_CONTROLLER",
     "Chart",
     "Definition",
     "Image",

@@ -9,6 +9,7 @@ POSTGRESQL = Image("docker.io", "library/postgres", "17")
 SEAWEEDFS = Image("docker.io", "chrislusf/seaweedfs", "4.48")
 OAUTH2_PROXY = Image("quay.io", "oauth2-proxy/oauth2-proxy", "v7.15.3")
 """7.15.2 is the oldest without the critical authentication bypasses."""
+DEX = Image("ghcr.io", "dexidp/dex", "v2.45.1")
 RESTIC = Image("docker.io", "restic/restic", "0.18.1")
 RCLONE = Image("docker.io", "rclone/rclone", "1.76.0")
 GIT = Image("docker.io", "alpine/git", "v2.52.0")

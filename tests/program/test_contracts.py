@@ -32,7 +32,7 @@ LABELS = {"name", "instance", "component", "part-of", "managed-by"}
 PUBLIC_KEYS = {
     "username", "AWS_ACCESS_KEY_ID", "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_WORKSPACE",
     "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD",
-    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "mlpipeline-user", "metadb-user",
 }  # fmt: skip
 """Keys of Secrets whose values are names and addresses, which the stack's outputs tell as well."""
 CONFIG_HASH = "ziggurat.dev/config-hash"
@@ -185,7 +185,11 @@ def test_every_image_is_pinned(planned):
     charts = [
         CHARTS[each.manifest["chart"].rpartition("/")[2]] for each in planned.objects if each.is_release
     ]
-    brought = {f"{image.repository}:{image.tag}" for chart in charts for image in chart.images}
+    used = [image for chart in charts for image in chart.images]
+    # No object of ours has the pods of runs: controllers make them, of these images.
+    engine = any(component.type.endswith(":PipelineEngine") for component in planned.components)
+    used += versions.PIPELINE_RUNS if engine else ()
+    brought = {f"{image.repository}:{image.tag}" for image in used}
     # Of these no object is made beforehand.
     checks = {f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}"}
     others = set(planned.outputs["images"]) - set(found)
@@ -227,7 +231,9 @@ def test_what_pods_mount_and_read_is_there_or_brought(planned):
         "vault-keys",
         "storage-account",
         "oidc-client",
+        "directory",
         "acme-ca",
+        "mysql-login",
     }
     brought |= OPERATED_SECRETS if any(each.kind == "Cluster" for each in planned.objects) else set()
     for each, pod in planned.pod_templates():

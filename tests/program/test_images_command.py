@@ -57,9 +57,11 @@ def test_no_image_is_outside_the_list(listed):
     source = versions.ImageSource(blueprint.images.registry)
     in_charts = {source.reference(image) for chart in charts(blueprint) for image in chart.images}
 
+    # A chart's pods are its own to make, and the pods of pipelines' runs are made by its controller.
+    in_runs = {source.reference(image) for image in versions.PIPELINE_RUNS if blueprint.pipelines}
     # Pods of `ziggurat check gpu` are made when it is run.
     on_request = {source.reference(versions.CUDA_SAMPLE)} if blueprint.gpu_pools else set()
-    assert run | in_charts | on_request == references  # a chart's pods are its own to make
+    assert run | in_charts | in_runs | on_request == references
     for each in planned.objects:
         named = {text for text in texts(each.manifest) if NAMED.fullmatch(text)}
         assert named <= references, each.label

@@ -130,6 +130,31 @@ def test_a_rotation_changes_what_it_says_and_nothing_else(loaded_text, name, add
     assert changes(loaded_text(), name) == {"added": added, "changed": changed, "secrets": secrets}
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "secrets"),
+    [
+        (
+            "pipelines-database",
+            {
+                "StatefulSet acme/mysql",
+                "Deployment acme/ml-pipeline-server",
+                "Deployment acme/metadata-grpc-service",
+            },
+            {"acme/mysql", "acme/mysql-init"},
+        ),
+        (
+            "pipelines-bucket",
+            {SEAWEEDFS, "Deployment acme/ml-pipeline-server"},
+            {"acme/seaweedfs", "acme/seaweedfs-pipelines", "acme-vision/kfp-artifacts"},
+        ),
+        ("pipelines-page", {"Deployment acme/ml-pipeline-ui"}, {"acme/ml-pipeline-ui"}),
+    ],
+)
+def test_a_rotation_of_pipelines_changes_what_it_says(loaded_text, name, changed, secrets):
+    text = OIDC.replace("starter", "orchestration") + "pipelines: {host: kfp.acme.dev}\n"
+    assert changes(loaded_text(text), name) == {"added": set(), "changed": changed, "secrets": secrets}
+
+
 def test_sessions_of_a_single_sign_on_are_the_proxys_too(loaded_text):
     found = changes(loaded_text(OIDC), "sessions")
 
@@ -150,10 +175,12 @@ def test_rotating_everything_leaves_what_stored_data_is_encrypted_with(loaded_te
 
 
 def test_everything_that_the_components_derive_can_be_rotated_but_what_is_fixed(loaded_text):
-    loaded = loaded_text(OIDC + "backup: {}\n")
+    loaded = loaded_text(
+        (OIDC + "backup: {}\npipelines: {host: kfp.acme.dev}\n").replace("starter", "orchestration")
+    )
     rotated = {label for item in rotatables(loaded.blueprint) for label in item.labels}
     labels = {value for name, value in vars(Label).items() if name.isupper()}
-    accounts = {Label.account(user) for user in ("admin", "ada", "bob")}
+    accounts = {Label.account(user) for user in ("admin", "ada", "bob")} | {Label.bucket_runs("vision")}
 
     assert rotated == (labels | accounts) - FIXED
 

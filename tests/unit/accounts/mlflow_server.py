@@ -14,7 +14,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from typing import Any
 import pytest
 
 from blueprints.model.access import ClientSecretRef, OidcAuth
+from blueprints.model.teams import Team
+from components.auth import oidc_authorization
+from components.signon.issuer import issuer_of
 from components.tracking import _SWITCHES, auth_config
 
 SCRIPTS = Path(__file__).parents[3] / "components" / "scripts"
@@ -67,6 +70,13 @@ class Mlflow:
             check=False,
             timeout=180,
         )
+
+
+def oidc_files(auth: OidcAuth, teams: Mapping[str, Team]) -> dict[str, str]:
+    """The files of MLflow's authorization function for `auth`."""
+    issuer = issuer_of(auth, "acme-ml")
+    assert issuer is not None
+    return dict(oidc_authorization(issuer, auth.client_id, auth.admin, teams).files)
 
 
 def oidc_auth(issuer: str) -> OidcAuth:

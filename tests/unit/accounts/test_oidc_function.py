@@ -18,10 +18,20 @@ import pytest
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from mlflow_server import ADMIN, ADMIN_PASSWORD, Answer, Mlflow, make_team_accounts, oidc_auth, request, start
+from mlflow_server import (
+    ADMIN,
+    ADMIN_PASSWORD,
+    Answer,
+    Mlflow,
+    make_team_accounts,
+    oidc_auth,
+    oidc_files,
+    request,
+    start,
+)
 
 from blueprints.model.teams import Team
-from components.auth import OIDC_FUNCTION, oidc_authorization
+from components.auth import OIDC_FUNCTION
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
@@ -80,7 +90,7 @@ def issuer() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def mlflow(mlflow_python: str, issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
     """A server with the single sign-on, in which the accounts script has made the teams' workspaces."""
-    files = dict(oidc_authorization(oidc_auth(issuer), TEAMS).files)
+    files = oidc_files(oidc_auth(issuer), TEAMS)
     folder: Path = tmp_path_factory.mktemp("oidc")
     for server in start(mlflow_python, folder, OIDC_FUNCTION, files):
         make_team_accounts(server, "the-password-of-vision")

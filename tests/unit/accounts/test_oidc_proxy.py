@@ -33,14 +33,20 @@ from mlflow_server import (
     free_port,
     make_team_accounts,
     oidc_auth,
+    oidc_files,
     request,
     start,
 )
 from test_oidc_function import TEAMS, claims, encoded, key_set, token
 
 from blueprints.model.access import OidcAuth
-from components.auth import OIDC_FUNCTION, PROXY_PORT, oidc_authorization, proxy_flags
+from components.auth import OIDC_FUNCTION
 from components.credentials import Credentials, Label
+from components.signon.issuer import Client, issuer_of
+from components.signon.proxies import PROXY_PORT, LoginProxy, flags, proxy_app
+from components.sites import Login
+from components.sites import Site as LoginPage
+from components.versions import ImageSource
 
 CLIENT_SECRET = "the-secret-of-the-client"
 PASSWORD = "the-password-of-vision"
@@ -201,14 +207,27 @@ async def cookie_key() -> str:
     return value
 
 
+def platform_flags(auth: OidcAuth, host: str) -> list[str]:
+    """The flags of the platform's login proxy of MLflow, under this host."""
+    issuer = issuer_of(auth, "acme-ml")
+    assert issuer is not None
+    app = proxy_app("acme-ml", "mlflow")
+    page = LoginPage("mlflow", "MLflow", host, app, 5000, Login.BEARER)
+    client = Client(auth.client_id, auth.client_secret.secret_name)
+    credentials = Credentials("acme-ml", base64.b64encode(bytes(range(32))).decode())
+    return flags(LoginProxy(app, page, issuer, client, (), ImageSource(), credentials))
+
+
 @contextmanager
 def proxy(auth: OidcAuth, mlflow: Mlflow, *more: str) -> Generator[str]:
     """The URI of an oauth2-proxy with the platform's flags, then `more`."""
     host = f"127.0.0.1:{free_port()}"
     Issuer.redirects.add(f"https://{host}/oauth2/callback")
-    flags = list(proxy_flags(auth, mlflow.uri, host))
-    flags[flags.index(f"--http-address=0.0.0.0:{PROXY_PORT}")] = f"--http-address={host}"
-    process = start_proxy([*flags, *more], f"http://{host}", mlflow.folder / "proxy.log")
+    options = platform_flags(auth, host)
+    (upstream,) = (index for index, option in enumerate(options) if option.startswith("--upstream="))
+    options[upstream] = f"--upstream={mlflow.uri}"
+    options[options.index(f"--http-address=0.0.0.0:{PROXY_PORT}")] = f"--http-address={host}"
+    process = start_proxy([*options, *more], f"http://{host}", mlflow.folder / "proxy.log")
     try:
         yield f"http://{host}"
     finally:
@@ -244,7 +263,7 @@ def site(mlflow_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     issuer = f"http://127.0.0.1:{server.server_port}"
     auth = oidc_auth(issuer)
     folder = tmp_path_factory.mktemp("proxy")
-    for mlflow in start(mlflow_python, folder, OIDC_FUNCTION, dict(oidc_authorization(auth, TEAMS).files)):
+    for mlflow in start(mlflow_python, folder, OIDC_FUNCTION, oidc_files(auth, TEAMS)):
         make_team_accounts(mlflow, PASSWORD)
         with proxy(auth, mlflow) as uri:
             yield Site(mlflow, issuer, uri, auth)

@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines: an engine in the platform's namespace, whose runs execute in the teams' namespaces."""

@@ -1,0 +1,18 @@
+"""The images of pipelines."""
+
+from __future__ import annotations
+
+from blueprints.model import Blueprint
+from blueprints.model.pipelines import EmbeddedMySql
+from components import versions
+from components.versions.model import Image
+
+
+def pipeline_images(blueprint: Blueprint) -> set[Image]:
+    """What pipelines run, beside what their tasks name; nothing without them."""
+    pipelines = blueprint.pipelines
+    if pipelines is None:
+        return set()
+    page = {versions.KFP_UI} if pipelines.host else set[Image]()
+    database = {versions.MYSQL} if isinstance(pipelines.database, EmbeddedMySql) else set[Image]()
+    return {*versions.PIPELINES, *page, *database}
