@@ -1,4 +1,4 @@
-"""Files that upstream publishes inside Go modules, such as manifests; nothing of them is in this repository."""
+"""Files that upstream publishes inside Go modules, such as manifests; none of them is in this repository."""
 
 from __future__ import annotations
 

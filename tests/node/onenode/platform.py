@@ -145,6 +145,25 @@ class Platform:
         return {key: b64decode(value).decode() for key, value in data.items()}
 
     @contextmanager
+    def reached(self, service: str, port: int, local: int) -> Iterator[None]:
+        """While the body runs, a Service of the platform is at a port of this machine."""
+        words = ["port-forward", "-n", self.name, f"service/{service}", f"{local}:{port}"]
+        process = subprocess.Popen(
+            ["kubectl", "--kubeconfig", str(self.kubeconfig), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        try:
+            while ask(f"http://127.0.0.1:{local}/", timeout=3).status == 0:
+                assert time.monotonic() < deadline, f"no answer from {service}"
+                time.sleep(0.3)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+    @contextmanager
     def forwarded(self, port: int = 5000) -> Iterator[str]:
         """Keeps the port-forward of `ziggurat connect` going, as a user does who starts it anew."""
         done = threading.Event()
