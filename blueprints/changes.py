@@ -28,6 +28,8 @@ class Change:
     """The value that is asked for; empty where the key is left out now."""
     rule: str
     """Why it is refused."""
+    remedy: str = ""
+    """How to get there all the same; empty where there is no way."""
 
     def __str__(self) -> str:
         """`path: before -> after — rule`, as problems of a blueprint are shown."""
@@ -59,7 +61,17 @@ def _change(where: Where, before: dict[str, Any], after: dict[str, Any]) -> Chan
         rule = "a volume may grow, never shrink"
     else:
         return None
-    return Change(path_text(where), was, becomes, rule)
+    return Change(path_text(where), was, becomes, rule, _MOVES.get(where, ""))
+
+
+_ELSEWHERE = (
+    "to move the data: `ziggurat backup now`, then `ziggurat restore` into a new platform "
+    "(docs/operations.md, Another database)"
+)
+_MOVES: dict[Where, str] = {
+    (part, key): _ELSEWHERE for part in ("database", "artifacts") for key in ("mode", "storageClass")
+}
+"""How data moves where a value may not change, by the value's place."""
 
 
 def _value(data: Any, where: Where) -> str:

@@ -60,7 +60,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
     Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
-    Capability("serving", "KServe", Phase.ORCHESTRATION, built=False),
+    Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
@@ -117,7 +117,9 @@ _STARTER: dict[str, Any] = {
     "images": {},
 }
 
-DEFAULTS: dict[Phase, dict[str, Any]] = dict.fromkeys(Phase, _STARTER)
+_ENTERPRISE: dict[str, Any] = {**_STARTER, "tracking": {**_STARTER["tracking"], "replicas": 2}}
+
+DEFAULTS: dict[Phase, dict[str, Any]] = {**dict.fromkeys(Phase, _STARTER), Phase.ENTERPRISE: _ENTERPRISE}
 """What each phase sets where the blueprint is silent (`*` stands for every key of a map).
 
 A phase never changes the default of something that holds data: raising the phase alone moves nothing.

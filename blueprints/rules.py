@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from blueprints import access_rules, pool_rules
+from blueprints import access_rules, databases, kubeflow_rules, pool_rules
 from blueprints.document import Document, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
@@ -184,9 +184,11 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     backup_store,
     *access_rules.RULES,
     *pool_rules.RULES,
+    *databases.RULES,
     admission,
     *PROJECT_RULES,
     *PIPELINE_RULES,
+    *kubeflow_rules.RULES,
 )
 """What makes a blueprint invalid."""
 
@@ -209,6 +211,7 @@ WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *access_rules.WARNINGS,
     pod_identity,
     *pool_rules.WARNINGS,
+    *databases.WARNINGS,
     *PIPELINE_WARNINGS,
 )
 """What is allowed and probably not meant."""

@@ -153,6 +153,14 @@ class Auth(pulumi.ComponentResource):
 
 
 def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
+    """The Secret with what a client of `user` in `team` exports."""
+    app = team_app(args.tracking.platform, team)
+    return configuration.secret(
+        app, client_values(args.tracking, args.credentials, user, team), client_secret_name(user)
+    )
+
+
+def client_values(tracking: App, credentials: Credentials, user: str, team: str) -> dict[str, object]:
     """What a client of `user` in `team` exports.
 
     MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD and _UPLOAD: MLflow's clients would fetch artifacts from the store
@@ -160,15 +168,14 @@ def client_secret(args: AuthArgs, user: str, team: str) -> Manifest:
     which checks whose they are.
     """
     values = {
-        "MLFLOW_TRACKING_URI": service_uri(args.tracking),
+        "MLFLOW_TRACKING_URI": service_uri(tracking),
         "MLFLOW_TRACKING_USERNAME": user,
-        "MLFLOW_TRACKING_PASSWORD": args.credentials.password(Label.account(user)),
+        "MLFLOW_TRACKING_PASSWORD": credentials.password(Label.account(user)),
         "MLFLOW_WORKSPACE": team,
         "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
         "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     }
-    app = team_app(args.tracking.platform, team)
-    return configuration.secret(app, {key: values[key] for key in CLIENT_KEYS}, client_secret_name(user))
+    return {key: values[key] for key in CLIENT_KEYS}
 
 
 def accounts_pod(args: AuthArgs, config_hash: str) -> Manifest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from blueprints import databases
 from blueprints.model import Blueprint
 from blueprints.model.storage import HighlyAvailableDatabase
 from blueprints.model.teams import Team
@@ -113,6 +114,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             bucket.store,
             images,
             credentials,
+            pool=databases.pool(blueprint),
             after=system.ready,
         ),
         options,

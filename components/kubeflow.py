@@ -1,7 +1,7 @@
 """Training, tuning, serving and notebooks: what they add to the platform's tables."""
 
 from blueprints.model import Blueprint
-from components import training
+from components import serving, training
 from components.apps import Apps
 from components.manifests.network import Edge
 from components.versions.model import Chart, Image
@@ -9,12 +9,15 @@ from components.versions.model import Chart, Image
 
 def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
     """Who speaks to whom."""
-    return training.edges(blueprint.training, apps.platform)
+    return (
+        *training.edges(blueprint.training, apps.platform),
+        *serving.edges(blueprint.serving, apps.platform),
+    )
 
 
 def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
     """The charts that they come with."""
-    return training.charts(blueprint.training)
+    return (*training.charts(blueprint.training), *serving.charts(blueprint.serving))
 
 
 def images(blueprint: Blueprint) -> set[Image]:

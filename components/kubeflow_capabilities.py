@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pulumi
 
 from components.core import Core
+from components.serving import PlatformServing, PlatformServingArgs
 from components.training import PlatformTraining, PlatformTrainingArgs
 
 
@@ -26,7 +27,23 @@ def _training(core: Core) -> tuple[pulumi.Resource, ...]:
     return PlatformTraining(f"{core.name}-training", args, core.options).ready
 
 
+def _serving(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = PlatformServingArgs(
+        core.apps.platform,
+        core.apps.mlflow,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.blueprint.gpu_pools,
+        core.images,
+        core.credentials,
+        after=(*core.system.ready, *core.after(["certificates"])),
+        accounts=core.access.ready,
+    )
+    return PlatformServing(f"{core.name}-serving", args, core.options).ready
+
+
 KUBEFLOW: dict[str, Callable[[Core], tuple[pulumi.Resource, ...]]] = {
     "training": _training,
+    "serving": _serving,
 }
 """Each of them by the blueprint's attribute that asks for it."""

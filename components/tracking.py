@@ -19,6 +19,8 @@ PORT = 5000
 _USER = 1000
 _JOB_RESOURCES = workloads.Resources(cpu="100m", memory="384Mi", memory_limit="1Gi")
 _CONFIG = "/etc/mlflow"
+_MLFLOW_POOL = 15
+"""SQLAlchemy's defaults: 5 connections that are kept, and 10 more."""
 _READS = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
 """Where MLflow sends reads of runs and models; those of accounts and permissions go where writes go."""
 ADMIN_SECRET = "mlflow-admin"  # noqa: S105  # the name of a Secret
@@ -99,6 +101,8 @@ class TrackingServerArgs:
     store: Store
     images: ImageSource
     credentials: Credentials = field(repr=False)
+    pool: int | None = None
+    """The most connections of each of the server's pools; None leaves MLflow's own default of 15."""
     after: tuple[pulumi.Resource, ...] = ()
     """What comes first: the namespace and its policies."""
 
@@ -176,6 +180,18 @@ def server_files(args: TrackingServerArgs) -> dict[str, str]:
     return {"auth.ini": config, **args.authorization.files}
 
 
+def pool_settings(most: int | None) -> dict[str, str]:
+    """MLflow's variables for pools that open `most` connections each: some are kept, the rest are closed when
+    they are idle. It takes no overflow of 0."""
+    if most is None or most >= _MLFLOW_POOL:
+        return {}
+    kept = min(5, most - 1)
+    return {
+        "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(kept),
+        "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": str(most - kept),
+    }
+
+
 def _admin_env() -> list[Manifest]:
     return workloads.from_secret(
         ADMIN_SECRET,
@@ -198,6 +214,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         *workloads.plain(
             {
                 "MLFLOW_BACKEND_STORE_URI": args.database.uri,
+                **pool_settings(args.pool),
                 **({_READS: args.database.read_uri} if args.database.read_uri else {}),
                 "MLFLOW_ARTIFACTS_DESTINATION": args.store.uri,
                 "MLFLOW_AUTH_CONFIG_PATH": f"{_CONFIG}/auth.ini",

@@ -38,7 +38,7 @@ SANDBOX_CLUSTER = "ziggurat-sandbox"
 def run() -> None:
     """The whole program, from the stack's configuration; pulumi.RunError says what is wrong with that."""
     config = pulumi.Config("ziggurat")
-    loaded = _load(config.get("blueprint"))
+    loaded = load_blueprint(config)
     root_secret = pulumi.runtime.get_config("ziggurat:rootSecret")
     if not root_secret:
         raise pulumi.RunError(
@@ -64,11 +64,13 @@ def _rotations(text: str | None) -> dict[str, int]:
     return cast("dict[str, int]", found)
 
 
-def _load(path: str | None) -> Loaded:
+def load_blueprint(config: pulumi.Config) -> Loaded:
+    """The blueprint that the configuration names; pulumi.RunError says what is wrong with it."""
+    path = config.get("blueprint")
     if not path:
         raise pulumi.RunError(
             "the stack does not say which blueprint it is made of\n"
-            "  where: configuration key ziggurat:blueprint\n"
+            f"  where: configuration key {config.name}:blueprint\n"
             "  to do: pulumi config set blueprint blueprints/starter.yaml"
         )
     try:

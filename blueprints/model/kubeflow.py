@@ -22,7 +22,9 @@ class Tuning(Part):
 
 
 class Serving(Part):
-    """KServe."""
+    """KServe: models of MLflow's registry behind Services of their teams, reached inside the cluster.
+
+    It needs `certificates`."""
 
 
 class Notebooks(Part):

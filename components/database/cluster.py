@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 
+from blueprints.databases import MAX_CONNECTIONS, POOLER_CLIENTS
 from blueprints.model.storage import Database, HighlyAvailableDatabase
 from blueprints.quantities import amount
 from components.apps import CLUSTER, Apps
@@ -43,8 +44,7 @@ _API_PORTS = (443, 6443)
 _OPERATOR_REPLICAS = 2
 """It is the operator that promotes another primary: one that died with it must not be waited for."""
 _POOLER_RESOURCES = workloads.Resources(cpu="50m", memory="64Mi", memory_limit="256Mi")
-_MAX_CONNECTIONS = 200
-_POOL = {"max_client_conn": "1000", "default_pool_size": "25"}
+_POOL = {"max_client_conn": str(POOLER_CLIENTS), "default_pool_size": "25"}
 """For each PgBouncer. Five of them, the most that there are, leave room for Jobs and the operator."""
 
 
@@ -157,7 +157,7 @@ def parameters(database: HighlyAvailableDatabase) -> dict[str, str]:
     buffers = int(amount(database.resources.memory) / 4 / mebibyte)
     kept = int(amount(database.storage) / 4 / mebibyte)
     return {
-        "max_connections": str(_MAX_CONNECTIONS),
+        "max_connections": str(MAX_CONNECTIONS),
         "shared_buffers": f"{buffers}MB",
         # A standby that is gone for days must not fill the primary's disk: it is made anew instead.
         "max_slot_wal_keep_size": f"{kept}MB",

@@ -209,6 +209,18 @@ def among(app: App) -> Manifest:
     return _policy(app, app.name, {"matchLabels": app.selector}, spec)
 
 
+def inside(app: App, port: int) -> list[Manifest]:
+    """Every pod of the namespace of `app` reaches its pods on a port; nothing from elsewhere does."""
+    pods: Manifest = {"podSelector": {"matchLabels": app.selector}}
+    everyone: Manifest = {"podSelector": {}}
+    ingress = [{"from": [everyone], "ports": _ports(port)}]
+    egress = [{"to": [pods], "ports": _ports(port)}]
+    return [
+        _policy(app, app.name, pods["podSelector"], {"policyTypes": ["Ingress"], "ingress": ingress}),
+        _policy(app, f"{app.name}-clients", {}, {"policyTypes": ["Egress"], "egress": egress}),
+    ]
+
+
 def apps(edges: Sequence[Edge]) -> tuple[App, ...]:
     """The platform's own parts among the ends of `edges`, each once, in the order of the table."""
     ends = (end for edge in edges for end in (edge.source, edge.target))

@@ -209,13 +209,24 @@ def test_jobs_are_named_by_what_they_run_and_stay(planned_text) -> None:
             assert "ttlSecondsAfterFinished" not in each.manifest["spec"]
 
 
-def test_more_replicas_change_one_number(planned_text) -> None:
+def test_more_replicas_change_their_number_and_the_size_of_their_pools(planned_text) -> None:
+    """The database has so many connections for all of them; a pooler has so many that pools never shrink."""
     before = find(planned_text(), "Deployment", "mlflow").manifest
     after = find(planned_text(STARTER + "tracking: {replicas: 3}\n"), "Deployment", "mlflow").manifest
 
     assert after["spec"].pop("replicas") == 3
     assert before["spec"].pop("replicas") == 1
+    sizes = [pools(manifest) for manifest in (before, after)]
+    assert sizes == [["5", "7"], ["3", "1"]]
     assert before == after
+
+
+def pools(manifest) -> list[str]:
+    """Takes the sizes of MLflow's pools out of a Deployment."""
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    sized = [each for each in container["env"] if "SQLALCHEMYSTORE" in each["name"]]
+    container["env"] = [each for each in container["env"] if each not in sized]
+    return [each["value"] for each in sized]
 
 
 def test_budgets_never_stop_the_drain_of_a_single_pod(planned_text) -> None:

@@ -19,6 +19,7 @@ GOLDEN = Path(__file__).parent / "golden"
 CLUSTER_WIDE = {
     "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
     "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+    "ClusterStorageContainer",
     "NodePool", "EC2NodeClass", "ComputeClass",
 }  # fmt: skip
 CHARTS = {chart.name: chart for chart in versions.CHARTS}

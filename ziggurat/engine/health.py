@@ -12,7 +12,7 @@ from ziggurat.engine.changes import Change
 from ziggurat.engine.readiness import Verdict, verdict
 from ziggurat.engine.runs import change_lines, describe
 from ziggurat.engine.stack import Engine
-from ziggurat.engine.state import Managed
+from ziggurat.engine.state import Managed, State
 from ziggurat.engine.target import Target
 
 
@@ -49,6 +49,8 @@ class Health:
     interrupted: bool = False
     drift: tuple[Change, ...] | None = None
     """What differs from the last run; None if nobody asked."""
+    idle: tuple[str, ...] = ()
+    """Objects that nothing acts on, as the charts of their kinds are recorded and not installed."""
 
     @property
     def ready(self) -> bool:
@@ -75,6 +77,7 @@ class Health:
                 for name, items in self.components().items()
             },
             "volumes": {item.label: item.ready for item in self._volumes()},
+            "notActedOn": list(self.idle),
             "lastUpdate": (
                 {"kind": self.last.kind, "result": self.last.result, "ended": self.last.ended}
                 if self.last
@@ -102,6 +105,11 @@ class Health:
         volumes = self._volumes()
         if volumes:
             lines.append(f"  volumes: {sum(item.ready for item in volumes)} of {len(volumes)} bound")
+        if self.idle:
+            lines.append(
+                f"  {len(self.idle)} objects are stored and nothing acts on them: their charts are recorded, "
+                "not installed (docs/stand-in.md)"
+            )
         if self.last:
             lines.append(f"  last run: {self.last.kind}, {self.last.result}, {self.last.ended}")
         if self.interrupted:
@@ -119,20 +127,44 @@ class Health:
 def examine(engine: Engine, cluster: Cluster, phase: str, *, drift: bool = False) -> Health:
     """How the platform is now; with `drift` the engine also compares every value (it changes nothing)."""
     last = engine.last_update()
+    idle = idle_kinds(engine.state)
     return Health(
         engine.target,
         phase,
-        tuple(objects_health(engine.state.objects, cluster)),
+        tuple(objects_health(engine.state.objects, cluster, idle)),
         LastUpdate(last.kind, last.result, last.end_time.isoformat() if last.end_time else "")
         if last
         else None,
         interrupted=engine.state.half_done or (last is not None and last.result != "succeeded"),
         drift=engine.find_drift().drift if drift and engine.state.exists else None,
+        idle=tuple(item.label for item in engine.state.objects if _kind(item) in idle),
     )
 
 
-def objects_health(objects: Iterable[Managed], cluster: Cluster) -> Iterable[ObjectHealth]:
-    """How each object is; one request for each kind in each namespace; pods where something waits."""
+def idle_kinds(state: State) -> frozenset[tuple[str, str]]:
+    """Group and kind of what the stack's recorded charts would act on, if they were installed."""
+    from components.versions import CHARTS
+
+    recorded = {release.chart for release in state.releases if release.recorded}
+    return frozenset(
+        (definition.group, definition.kind)
+        for chart in CHARTS
+        if chart.name in recorded
+        for definition in chart.definitions
+    )
+
+
+def _kind(item: Managed) -> tuple[str, str]:
+    return item.api_version.rpartition("/")[0], item.kind
+
+
+def objects_health(
+    objects: Iterable[Managed], cluster: Cluster, idle: frozenset[tuple[str, str]] = frozenset()
+) -> Iterable[ObjectHealth]:
+    """How each object is; one request for each kind in each namespace; pods where something waits.
+
+    Of the kinds in `idle` nobody would ever say more than that they are there.
+    """
 
     def place(item: Managed) -> tuple[str, str, str]:
         return (item.api_version, item.kind, item.namespace)
@@ -142,11 +174,12 @@ def objects_health(objects: Iterable[Managed], cluster: Cluster) -> Iterable[Obj
         live = {found["metadata"]["name"]: found for found in cluster.objects(api_version, kind, namespace)}
         for item in group:
             found = live.get(item.name)
-            judged = verdict({**found, "kind": kind} if found else None)
-            if not judged.ready and found and namespace:
+            shown = {**found, "kind": "" if _kind(item) in idle else kind} if found else None
+            judged = verdict(shown)
+            if not judged.ready and shown and namespace:
                 if namespace not in pods:
                     pods[namespace] = cluster.objects("v1", "Pod", namespace)
-                judged = verdict({**found, "kind": kind}, pods[namespace])
+                judged = verdict(shown, pods[namespace])
             yield _health(item, found is not None, judged)
 
 

@@ -67,11 +67,12 @@ def require_legal(engine: Engine, loaded: Loaded) -> None:
         return
     problems = illegal_changes(engine.state.blueprint, loaded.blueprint)
     if problems:
+        moves = [problem.remedy for problem in problems if problem.remedy]
         raise BlockedError(
             "the running platform may not be changed so:\n"
             + "\n".join(f"    {problem}" for problem in problems),
             where=str(loaded.path),
-            remedy="put these values back; moving data is a step of its own (docs/operations.md)",
+            remedy="; ".join(["put these values back", *dict.fromkeys(moves)]),
         )
 
 

@@ -29,10 +29,7 @@ def verdict(live: Object | None, pods: Iterable[Object] = ()) -> Verdict:
         )
     if _at(live, "metadata").get("deletionTimestamp"):
         return Verdict(False, "being deleted")
-    judge = _JUDGES.get(str(live.get("kind")))
-    if judge is None:
-        return READY
-    found = judge(live)
+    found = _JUDGES.get(str(live.get("kind")), _anything)(live)
     if found.ready:
         return found
     reasons = list(dict.fromkeys(why for pod in selected(live, pods) if (why := pod_trouble(pod))))
@@ -89,6 +86,36 @@ def _pod(live: Object) -> Verdict:
     return Verdict(False, why) if why else READY
 
 
+def _anything(live: Object) -> Verdict:
+    """What an object of any other kind says of itself, if it says anything: the condition Ready."""
+    for condition in _conditions(live):
+        if condition.get("type") == "Ready" and condition.get("status") == "False":
+            said = (condition.get("reason"), condition.get("message"))
+            return Verdict(False, ": ".join(str(text) for text in said if text) or "not ready")
+    return READY
+
+
+def _cluster(live: Object) -> Verdict:
+    """CloudNativePG's: well when the operator says so, whatever instances it has meanwhile."""
+    status, wanted = _at(live, "status"), int(_at(live, "spec").get("instances", 1))
+    have = int(status.get("readyInstances") or 0)
+    if any(each.get("type") == "Ready" and each.get("status") == "True" for each in _conditions(live)):
+        return READY
+    phase = status.get("phase") or "its operator has not taken it up yet"
+    reason = f" ({status['phaseReason']})" if status.get("phaseReason") else ""
+    return Verdict(False, f"{have} of {wanted} instances ready: {phase}{reason}")
+
+
+def _pooler(live: Object) -> Verdict:
+    status = _at(live, "status")
+    phase = str(status.get("phase") or "not taken up by its operator yet")
+    return READY if phase == "active" else Verdict(False, ": ".join([phase, *_reason(status)]))
+
+
+def _reason(status: Object) -> list[str]:
+    return [str(status["phaseReason"])] if status.get("phaseReason") else []
+
+
 _JUDGES: dict[str, Callable[[Object], Verdict]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
@@ -97,8 +124,10 @@ _JUDGES: dict[str, Callable[[Object], Verdict]] = {
     "PersistentVolumeClaim": _claim,
     "Namespace": _namespace,
     "Pod": _pod,
+    "Cluster": _cluster,
+    "Pooler": _pooler,
 }
-"""Kinds that take time to become ready; every other is ready when it is there."""
+"""Kinds that take time to become ready; every other is ready when it is there, unless it says otherwise."""
 
 
 def pod_trouble(pod: Object) -> str:

@@ -105,3 +105,35 @@ def test_the_reason_of_a_workload_s_own_pods_is_given_and_others_are_left_out() 
 )
 def test_a_pod_says_why_it_does_not_run(found: Object, why: str) -> None:
     assert pod_trouble(found) == why
+
+
+READY = {"type": "Ready", "status": "True"}
+NOT_READY = {"type": "Ready", "status": "False", "reason": "Issuing", "message": "the order is pending"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "why"),
+    [
+        ("Cluster", {"conditions": [READY], "readyInstances": 2}, ""),
+        ("Cluster", {}, "0 of 3 instances ready: its operator has not taken it up yet"),
+        (
+            "Cluster",
+            {
+                "conditions": [NOT_READY],
+                "readyInstances": 2,
+                "phase": "Failing over",
+                "phaseReason": "Failing over from postgresql-1 to postgresql-2",
+            },
+            "2 of 3 instances ready: Failing over (Failing over from postgresql-1 to postgresql-2)",
+        ),
+        ("Pooler", {"phase": "active"}, ""),
+        ("Pooler", {"phase": "inactive", "phaseReason": "no cluster"}, "inactive: no cluster"),
+        ("Pooler", {}, "not taken up by its operator yet"),
+        ("Certificate", {"conditions": [NOT_READY]}, "Issuing: the order is pending"),
+        ("Certificate", {"conditions": [READY]}, ""),
+        ("Certificate", {}, ""),
+    ],
+)
+def test_custom_resources_are_judged_by_what_their_operators_say(kind, status, why):
+    judged = verdict({"kind": kind, "metadata": {}, "spec": {"instances": 3}, "status": status})
+    assert (judged.ready, judged.why) == (not why, why)

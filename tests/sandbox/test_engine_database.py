@@ -1,0 +1,151 @@
+"""The highly available database on a real API server: its operator recorded, its objects accepted.
+
+With ZIGGURAT_TEST_CRDS the definitions are CloudNativePG's own, and the API server validates every field.
+Nothing acts on a Cluster here: that servers fail over is for real containers to show.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ziggurat.cluster import Refused
+from ziggurat.exit_codes import ExitCode
+
+pytestmark = pytest.mark.sandbox
+
+NAME = "spare"
+CNPG = "postgresql.cnpg.io/v1"
+REAL = bool(os.environ.get("ZIGGURAT_TEST_CRDS"))
+BLUEPRINT = f"""\
+apiVersion: ziggurat/v1
+name: {NAME}
+phase: enterprise
+teams:
+  vision: {{}}
+tracking: {{replicas: 3}}
+database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
+backup: {{}}
+"""
+
+
+@pytest.fixture(scope="module")
+def blueprint(machine) -> Path:
+    path = machine.folder / f"{NAME}.yaml"
+    path.write_text(BLUEPRINT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def up(machine, blueprint) -> dict[str, Any]:
+    """The platform, provisioned from a cold start; what `up` printed."""
+    return machine.run("up", blueprint, "--yes", "--json").json
+
+
+def servers(machine) -> Any:
+    return machine.cluster.find(CNPG, "Cluster", NAME, "postgresql")
+
+
+def definitions(machine) -> set[str]:
+    listed = machine.cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    return {item["metadata"]["name"] for item in listed["items"]}
+
+
+def test_up_does_not_wait_for_what_nothing_acts_on_and_says_so(machine, blueprint, up):
+    assert up["chartsNotInstalled"] == ["cloudnative-pg 0.29.0"]
+    assert "status" not in servers(machine)
+    shown = machine.run("status", blueprint, "--json").json
+    assert shown["ready"]
+    assert shown["notActedOn"] == [f"Cluster {NAME}/postgresql", f"Pooler {NAME}/postgresql-pooler"]
+    assert "nothing acts on them" in machine.run("status", blueprint).out
+
+
+def test_up_again_changes_nothing(machine, blueprint, up):
+    assert not machine.run("up", blueprint, "--yes", "--json").json["changed"]
+    assert "no change" in machine.run("preview", blueprint, "--refresh", "--expect-no-changes").out
+
+
+def test_the_servers_are_as_asked(machine, up):
+    spec = servers(machine)["spec"]
+    assert (spec["instances"], spec["storage"]["size"]) == (3, "20Gi")
+    assert spec["bootstrap"]["initdb"]["secret"]["name"] == "postgresql-mlflow"
+    secret = machine.cluster.find("v1", "Secret", NAME, "postgresql-mlflow")
+    assert secret["type"] == "kubernetes.io/basic-auth"
+    assert machine.cluster.find(CNPG, "Pooler", NAME, "postgresql-pooler") is not None
+
+
+@pytest.mark.skipif(not REAL, reason="no real definitions: set ZIGGURAT_TEST_CRDS")
+def test_the_api_server_validates_custom_resources_strictly(machine, up):
+    wrong = {**servers(machine), "metadata": {"name": "wrong", "namespace": NAME}}
+    wrong["spec"] = {**wrong["spec"], "instanceCount": 3}
+    path = f"/apis/{CNPG}/namespaces/{NAME}/clusters?fieldValidation=Strict&dryRun=All"
+    with pytest.raises(Refused, match=r"unknown field \"spec.instanceCount\""):
+        machine.cluster.request("POST", path, wrong)
+
+
+def test_another_mode_is_blocked_and_the_way_is_told(machine, blueprint, up):
+    blueprint.write_text(BLUEPRINT.replace("{mode: highlyAvailable, pooler: {}, readReplica: true}", "{}"))
+    try:
+        shown = machine.run("up", blueprint, "--yes", code=ExitCode.BLOCKED)
+    finally:
+        blueprint.write_text(BLUEPRINT)
+    assert "database.mode: highlyAvailable -> embedded" in shown.err
+    assert "ziggurat restore" in shown.err
+
+
+def test_volumes_grow_and_instances_come_without_a_replacement(machine, blueprint, up):
+    blueprint.write_text(
+        BLUEPRINT.replace("highlyAvailable,", "highlyAvailable, storage: 30Gi, instances: 5,")
+    )
+    shown = machine.run("preview", blueprint, "--json").json
+    changed = {(change["operation"], change["kind"]) for change in shown["changes"]} - {("same", "Stash")}
+    assert ("update", "Cluster") in changed
+    assert not [operation for operation, _ in changed if operation in ("replace", "delete")]
+    machine.run("up", blueprint, "--yes")
+    assert servers(machine)["spec"]["storage"]["size"] == "30Gi"
+
+
+def test_a_rotation_changes_the_owner_s_secret_and_sets_it_past_the_pooler(machine, blueprint, up):
+    listed = machine.run("rotate", blueprint, "--list").out
+    assert "database-owner" not in listed
+    before = machine.cluster.find("v1", "Secret", NAME, "postgresql-mlflow")["data"]["password"]
+    uid = servers(machine)["metadata"]["uid"]
+
+    machine.run("rotate", blueprint, "database", "--yes")
+
+    assert machine.cluster.find("v1", "Secret", NAME, "postgresql-mlflow")["data"]["password"] != before
+    jobs = machine.cluster.objects("batch/v1", "Job", NAME)
+    (job,) = [job for job in jobs if job["metadata"]["name"].startswith("postgresql-passwords-")]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"name": "PGHOST", "value": "postgresql-rw"} in container["env"]
+    assert servers(machine)["metadata"]["uid"] == uid
+
+
+def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint, up):
+    before = servers(machine)["metadata"]["uid"]
+
+    shown = machine.run("destroy", blueprint, "--yes", "--json").json
+
+    kept = set(shown["kept"])
+    assert {f"Cluster {NAME}/postgresql", f"Secret {NAME}/postgresql-mlflow"} <= kept
+    # The operator, and the ways in and out of operator and servers: without them the servers would not live.
+    assert machine.cluster.find("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg") is not None
+    assert {f"NetworkPolicy {NAME}/postgresql", f"NetworkPolicy {NAME}/cloudnative-pg"} <= kept
+    assert machine.cluster.find("apps/v1", "Deployment", NAME, "mlflow") is None
+    assert machine.cluster.find(CNPG, "Pooler", NAME, "postgresql-pooler") is None
+    assert servers(machine)["metadata"]["uid"] == before
+
+    machine.run("up", blueprint, "--yes")
+    assert servers(machine)["metadata"]["uid"] == before
+
+
+def test_destroy_with_data_takes_the_servers_before_their_operator(machine, blueprint, up):
+    done = machine.run("destroy", blueprint, "--with-data", "--confirm", NAME, "--json").json
+
+    assert machine.cluster.find("v1", "Namespace", "", NAME) is None
+    assert not machine.cluster.objects(CNPG, "Cluster", NAME)
+    assert "clusters.postgresql.cnpg.io" in definitions(machine)  # Helm leaves those of this chart
+    assert done["stackRemoved"]

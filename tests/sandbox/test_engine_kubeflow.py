@@ -1,0 +1,125 @@
+"""Training, tuning, serving and notebooks on a real API server: from cold, twice, used, and gone again.
+
+With ZIGGURAT_TEST_CRDS the definitions are those of their makers, and the API server validates every field of
+what the platform makes and of what the documentation shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.sandbox
+
+NAME = "acme-ml"
+REAL = bool(os.environ.get("ZIGGURAT_TEST_CRDS"))
+BLUEPRINT = f"""\
+apiVersion: ziggurat/v1
+name: {NAME}
+phase: orchestration
+teams:
+  vision: {{quota: {{cpu: 64, memory: 256Gi, gpus: 8}}, users: {{ada: {{role: admin}}, grace: {{}}}}}}
+  pricing: {{}}
+gpuPools:
+  a100: {{accelerator: nvidia-a100-80gb, gpusPerNode: 8, nodes: {{min: 0, max: 2}}}}
+queues: {{}}
+certificates: {{}}
+training: {{}}
+serving: {{}}
+"""
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "components.md"
+GROUPS = ("trainer.kubeflow.org", "serving.kserve.io")
+"""API groups of what is provisioned here."""
+
+
+def documented() -> list[dict[str, Any]]:
+    """The objects of these groups that the documentation shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
+    found = [yaml.safe_load(block) for block in blocks]
+    return [
+        each for each in found if isinstance(each, dict) and each.get("apiVersion", "").startswith(GROUPS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def blueprint(machine) -> Path:
+    path = machine.folder / "kubeflow.yaml"
+    path.write_text(BLUEPRINT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def up(machine, blueprint) -> dict[str, Any]:
+    """The platform, provisioned from a cold start; what `up` printed."""
+    return machine.run("up", blueprint, "--yes", "--json").json
+
+
+def kinds(machine) -> set[str]:
+    """The custom kinds of these groups that the cluster has."""
+    listed = machine.cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")
+    return {
+        item["spec"]["names"]["kind"] for item in listed["items"] if item["spec"]["group"].startswith(GROUPS)
+    }
+
+
+def test_from_cold_everything_is_there_in_one_run(machine, up):
+    assert {"TrainingRuntime", "TrainJob", "ServingRuntime", "InferenceService"} <= kinds(machine)
+    for team in ("vision", "pricing"):
+        for api_version, kind, name in (
+            ("trainer.kubeflow.org/v1alpha1", "TrainingRuntime", "torch-distributed-a100"),
+            ("serving.kserve.io/v1alpha1", "ServingRuntime", "mlflow-a100"),
+        ):
+            assert machine.cluster.find(api_version, kind, f"{NAME}-{team}", name) is not None, (team, name)
+
+
+def test_a_second_run_changes_nothing(machine, blueprint, up):
+    assert "no change" in machine.run("up", blueprint, "--yes").out
+
+
+def test_something_is_documented():
+    assert {each["kind"] for each in documented()} == {"TrainJob", "InferenceService"}
+
+
+@pytest.mark.skipif(not REAL, reason="no real definitions: set ZIGGURAT_TEST_CRDS")
+@pytest.mark.parametrize("shown", documented(), ids=lambda shown: shown["kind"])
+def test_the_api_server_takes_what_the_documentation_shows(machine, up, shown):
+    plural = {"TrainJob": "trainjobs", "InferenceService": "inferenceservices"}[shown["kind"]]
+    namespace = shown["metadata"]["namespace"]
+    path = f"/apis/{shown['apiVersion']}/namespaces/{namespace}/{plural}?fieldValidation=Strict&dryRun=All"
+    made = machine.cluster.request("POST", path, shown)
+    assert made["metadata"]["uid"]
+
+
+def test_a_pod_of_a_runtime_passes_the_namespaces_pod_security(machine, up):
+    """The controllers are not installed here, so the test makes the pods that they would."""
+    namespace = f"{NAME}-vision"
+    runtime = machine.cluster.find(
+        "trainer.kubeflow.org/v1alpha1", "TrainingRuntime", namespace, "torch-distributed"
+    )
+    template = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]
+    serving = machine.cluster.find("serving.kserve.io/v1alpha1", "ServingRuntime", namespace, "mlflow")
+    fetching = machine.cluster.find(
+        "serving.kserve.io/v1alpha1", "ClusterStorageContainer", "", f"{NAME}-mlflow"
+    )
+    model = {
+        "containers": serving["spec"]["containers"],
+        "volumes": serving["spec"]["volumes"],
+        "initContainers": [fetching["spec"]["container"]],
+        "serviceAccountName": "team",
+    }
+    for spec in (template["spec"], model):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried"}, "spec": spec}
+        path = f"/api/v1/namespaces/{namespace}/pods?fieldValidation=Strict&dryRun=All"
+        assert machine.cluster.request("POST", path, pod)["metadata"]["uid"]
+
+
+def test_destroy_leaves_nothing(machine, blueprint, up):
+    done = machine.run("destroy", blueprint, "--with-data", "--confirm", NAME, "--json").json
+    assert done["left"] == []
+    assert kinds(machine) == set()
+    assert machine.cluster.find("v1", "Namespace", "", NAME) is None
