@@ -20,11 +20,13 @@ from typing import Any, cast
 import pulumi
 
 from blueprints import Blueprint, BlueprintError, Loaded, load
+from blueprints.model.pipelines import Pipelines
 from blueprints.names import system_namespace, team_namespace
 from components.auth import client_secret_name
 from components.contents import charts, images
 from components.credentials import Credentials, checked_rotations
 from components.manifests.metadata import Manifest
+from components.pipelines.parts import AUDIENCE, HTTP, RUNNER
 from components.platform import MLPlatform, MLPlatformArgs
 from components.provider import kubernetes_provider
 
@@ -176,7 +178,13 @@ def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:
         "teams": {team: _team(blueprint, team) for team in sorted(blueprint.teams)},
         "images": images(blueprint),
         "charts": [f"{chart.name} {chart.version}" for chart in charts(blueprint)],
+        **({"pipelines": _pipelines(blueprint.pipelines)} if blueprint.pipelines else {}),
     }
+
+
+def _pipelines(pipelines: Pipelines) -> Manifest:
+    """What a client of pipelines needs, beside its team's namespace."""
+    return {"host": pipelines.host, "serviceAccount": RUNNER, "audience": AUDIENCE, "port": HTTP}
 
 
 def _team(blueprint: Blueprint, team: str) -> Manifest:

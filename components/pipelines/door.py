@@ -7,6 +7,7 @@ nobody reaches it but this proxy (Envoy), which has a port for each kind of call
   ServiceAccount alone;
 - the page (8889), which only the login proxy reaches, keeps it, unless it names one of Kubernetes' own;
 - the page reads metadata (9090), and only reads: the metadata store knows no users;
+- monitoring (8890) sees the API server's metrics, and no more of it;
 - MLflow (5000) is called by a path that says the team's workspace, as Kubeflow Pipelines cannot say it.
 """
 
@@ -24,6 +25,7 @@ from components.pipelines.parts import (
     IDENTITY,
     METADATA,
     METADATA_WEB,
+    METRICS,
     PEOPLE,
     TRACKING,
     USER,
@@ -57,6 +59,7 @@ def config(parts: Parts, mlflow: App, teams: Sequence[str]) -> Manifest:
         _listener("programs-grpc", GRPC, [_grpc()]),
         _listener("people", PEOPLE, [_ready(), _impostor(), *_api(forget=False)]),
         _listener("metadata", METADATA_WEB, [_metadata()], web=True),
+        _listener("metrics", METRICS, [_metrics()]),
         _listener("tracking", TRACKING, [_workspace(team, mlflow) for team in teams], as_it_is=True),
     ]
     clusters = [
@@ -85,6 +88,14 @@ def _api(*, forget: bool) -> list[Manifest]:
         {"match": {"prefix": prefix}, "route": {"cluster": "api", "timeout": "0s"}, **without}
         for prefix in _SERVED
     ]
+
+
+def _metrics() -> Manifest:
+    return {
+        "match": {"path": "/metrics"},
+        "route": {"cluster": "api"},
+        "request_headers_to_remove": [IDENTITY],
+    }
 
 
 def _grpc() -> Manifest:
@@ -180,6 +191,7 @@ PORTS = {
     "grpc": GRPC,
     "people": PEOPLE,
     "metadata": METADATA_WEB,
+    "metrics": METRICS,
     "tracking": TRACKING,
 }
 

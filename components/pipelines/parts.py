@@ -17,6 +17,8 @@ METADATA_WEB = 9090
 """The door's port for the page's reading of metadata."""
 TRACKING = 5000
 """The door's port to MLflow."""
+METRICS = 8890
+"""The door's port to the API server's metrics, which it has on the port of everything else."""
 METADATA = 8080
 PAGE = 3000
 WORKFLOW_METRICS = 9090

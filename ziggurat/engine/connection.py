@@ -16,6 +16,56 @@ PASSWORD_KEY = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True)
+class PipelinesConnection:
+    """How a program of a team gets to Kubeflow Pipelines: by the token of a ServiceAccount."""
+
+    target: Target
+    namespace: str
+    """The team's."""
+    host: str | None
+    """The name under which people open the page, for which they log in; None where there is none."""
+    account: str
+    audience: str
+    port: int
+
+    def commands(self) -> tuple[str, str]:
+        """What makes it reachable here, and what prints a token (for an hour)."""
+        home = system_namespace(self.target.platform)
+        kubectl, port = self.target.kubectl(), self.port
+        forward = f"{kubectl} port-forward --namespace {home} service/ml-pipeline {port}:{port}"
+        token = (
+            f"{kubectl} create token {self.account} --namespace {self.namespace} --audience {self.audience}"
+        )
+        return forward, token
+
+    def as_json(self) -> dict[str, Any]:
+        """It for a machine."""
+        forward, token = self.commands()
+        return {
+            "endpoint": f"http://127.0.0.1:{self.port}",
+            "namespace": self.namespace,
+            "page": f"https://{self.host}" if self.host else None,
+            "portForward": forward,
+            "tokenCommand": token,
+        }
+
+    def lines(self) -> list[str]:
+        """It for a person."""
+        forward, token = self.commands()
+        page = [f"# its page: https://{self.host}"] if self.host else []
+        return [
+            "# Kubeflow Pipelines, from a program (pip install kfp); in a terminal of its own:",
+            *page,
+            forward,
+            "# and then in Python:",
+            f"#   client = kfp.Client('http://127.0.0.1:{self.port}',",
+            "#                       existing_token=os.environ['KFP_TOKEN'])",
+            f"#   client.create_run_from_pipeline_func(pipeline, namespace='{self.namespace}')",
+            f'export KFP_TOKEN="$({token})"',
+        ]
+
+
+@dataclass(frozen=True)
 class Connection:
     """How one account of one team gets to the tracking server."""
 
@@ -28,6 +78,8 @@ class Connection:
     """The Secret in the team's namespace that holds the password."""
     host: str | None
     """The name under which people reach the server; None where it takes a port-forward."""
+    pipelines: PipelinesConnection | None = None
+    """How it gets to Kubeflow Pipelines, where there are any."""
 
     def variables(self) -> dict[str, str]:
         """What an MLflow client needs besides the password."""
@@ -72,6 +124,7 @@ class Connection:
             "passwordCommand": self.password_command(),
             "portForward": self.port_forward(),
             "simulated": self.target.sandbox,
+            **({"pipelines": self.pipelines.as_json()} if self.pipelines else {}),
         }
 
     def text(self) -> str:
@@ -84,7 +137,8 @@ class Connection:
         forward = self.port_forward()
         if forward:
             lines += ["", "# in a terminal of its own:", forward]
-        return "\n".join([*lines, "", "# where you work:", self.shell()])
+        pipelines = ["", *self.pipelines.lines()] if self.pipelines else []
+        return "\n".join([*lines, "", "# where you work:", self.shell(), *pipelines])
 
 
 def connection(target: Target, outputs: Mapping[str, Any], team: str, user: str | None) -> Connection:
@@ -120,4 +174,18 @@ def connection(target: Target, outputs: Mapping[str, Any], team: str, user: str 
         str(teams[team]["workspace"]),
         str(users[chosen]["secret"]),
         outputs.get("trackingHost") or None,
+        _pipelines(target, str(teams[team]["namespace"]), outputs.get("pipelines")),
+    )
+
+
+def _pipelines(target: Target, namespace: str, given: Mapping[str, Any] | None) -> PipelinesConnection | None:
+    if not given:
+        return None
+    return PipelinesConnection(
+        target,
+        namespace,
+        given["host"] or None,
+        str(given["serviceAccount"]),
+        str(given["audience"]),
+        int(given["port"]),
     )

@@ -93,14 +93,35 @@ def _quotas(facts: Facts, objects: list[Live]) -> Verdict:
     return _all(objects, lambda each: bool(each.at("spec", "hard")), "{} teams have one", "bounds nothing")
 
 
+_TOKENED = {"pipeline-runner": "runs of pipelines report to Kubernetes what became of them"}
+"""Accounts of teams whose pods have a token by themselves, and why."""
+
+
 def _tokens(facts: Facts, objects: list[Live]) -> Verdict:
-    del facts
+    def is_due(each: Live) -> bool:
+        return each.managed.name in _TOKENED and each.managed.namespace in facts.team_namespaces
+
+    due = {each.managed.name for each in objects if is_due(each)}
+    more = "".join(f"; {name}: {_TOKENED[name]}" for name in sorted(due))
     return _all(
-        objects,
+        [each for each in objects if not is_due(each)],
         lambda each: each.at("automountServiceAccountToken") is False,
-        "{} accounts give their pods no token of Kubernetes",
+        "{} accounts give their pods no token of Kubernetes" + more,
         "gives its pods a token",
     )
+
+
+def _door(facts: Facts, objects: list[Live]) -> Verdict:
+    del facts
+    (policy,) = objects
+    callers = [
+        peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name")
+        for rule in policy.at("spec", "ingress") or ()
+        for peer in cast("list[dict[str, Any]]", rule.get("from") or [{}])
+    ]
+    if not callers or any(caller != "ml-pipeline" for caller in callers):
+        return Outcome.FAILS, "others than its door may call the API server, which believes what they say"
+    return Outcome.HOLDS, "its door alone may call the API server, and believes names from the page alone"
 
 
 def _secret_keys(each: Live) -> set[tuple[str, str]]:
@@ -273,6 +294,14 @@ CONTROLS: tuple[Control, ...] = (
         "automountServiceAccountToken of the accounts",
         _kind("ServiceAccount"),
         _tokens,
+    ),
+    Control(
+        "pipelines-identity",
+        "Nobody can say to pipelines who they are",
+        "who may call the API server of pipelines",
+        _kind("NetworkPolicy", name="ml-pipeline-server"),
+        _door,
+        missing="there are no pipelines",
     ),
     Control(
         "database",

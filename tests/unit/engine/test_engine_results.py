@@ -145,6 +145,21 @@ def test_with_a_host_there_is_no_port_forward() -> None:
     assert found.port_forward() is None
 
 
+def test_a_connection_says_how_a_program_uses_pipelines_where_there_are_any() -> None:
+    given = {"host": None, "serviceAccount": "pipeline-runner", "audience": "pipelines.kubeflow.org"}
+    outputs = {**OUTPUTS, "pipelines": {**given, "port": 8888}}
+    found = connection(TARGET, outputs, "vision", "ada")
+
+    assert (
+        "create token pipeline-runner --namespace acme-vision --audience pipelines.kubeflow.org"
+        in found.text()
+    )
+    assert "port-forward --namespace acme service/ml-pipeline 8888:8888" in found.text()
+    assert found.as_json()["pipelines"]["page"] is None
+    assert "KFP" not in found.shell()  # evaluated by a shell, which may have no way to the cluster
+    assert "pipelines" not in connection(TARGET, OUTPUTS, "vision", "ada").as_json()
+
+
 @pytest.mark.parametrize(
     ("outputs", "team", "user", "said"),
     [

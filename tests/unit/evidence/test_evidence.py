@@ -143,6 +143,32 @@ def test_an_account_with_a_token_is_named() -> None:
     assert known["tokens"].detail == "gives its pods a token: ServiceAccount acme/other"
 
 
+def test_runs_of_pipelines_are_the_one_account_of_a_team_that_has_a_token() -> None:
+    spaces = {"kind": "Namespace", "metadata": {"name": "acme-vision", "namespace": ""}}
+    runner = item("ServiceAccount", "pipeline-runner", "acme-vision", automountServiceAccountToken=True)
+    assert outcome(found(spaces, runner)["tokens"]) == "holds"
+    assert "pipeline-runner: runs of pipelines" in found(spaces, runner)["tokens"].detail
+
+    elsewhere = item("ServiceAccount", "pipeline-runner", "acme", automountServiceAccountToken=True)
+    assert outcome(found(spaces, elsewhere)["tokens"]) == "fails"
+
+
+@pytest.mark.parametrize(
+    ("peers", "expected"),
+    [
+        ([{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "ml-pipeline"}}}], "holds"),
+        ([{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "other"}}}], "fails"),
+        ([{"namespaceSelector": {}}], "fails"),
+        ([], "fails"),
+    ],
+)
+def test_only_the_door_may_call_the_api_server_of_pipelines(peers: list[Object], expected: str) -> None:
+    policy = item("NetworkPolicy", "ml-pipeline-server", spec={"ingress": [{"from": peers}]})
+
+    assert outcome(found(policy)["pipelines-identity"]) == expected
+    assert outcome(found()["pipelines-identity"]) == "absent"
+
+
 def test_a_team_without_quota_is_named() -> None:
     quota = item("ResourceQuota", "quota", "acme", spec={"hard": {"pods": "1"}})
 

