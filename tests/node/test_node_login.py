@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from contextlib import ExitStack
 
@@ -125,7 +126,7 @@ def test_the_session_is_a_cookie_that_only_https_carries(people):
     assert all(cookie.secure and cookie.has_nonstandard_attr("HttpOnly") for cookie in session)
     assert {cookie.domain for cookie in session} == {HOST}
     thief = Browser(PORTS)
-    for cookie in session:
+    for cookie in map(copy.copy, session):
         cookie.value = f"{cookie.value[:-3]}AAA"
         thief.cookies.set_cookie(cookie)
     assert thief.open(f"{PAGE}/", follow=False).status == 302
