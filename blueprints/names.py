@@ -14,6 +14,8 @@ MAX_LABEL = 63
 
 GPU = "gpu"
 """What a team cannot be called where the platform has a namespace for GPU software."""
+MONITORING = "monitoring"
+"""What a team cannot be called where the platform runs its own monitoring."""
 GATEWAY = "gateway"
 """What a team cannot be called where the platform runs a gateway."""
 
@@ -41,6 +43,11 @@ def system_namespace(platform: str) -> str:
 def gpu_namespace(platform: str) -> str:
     """The namespace of what makes GPUs known to Kubernetes: its pods need the host, so it is no other's."""
     return f"{platform}-{GPU}"
+
+
+def monitoring_namespace(platform: str) -> str:
+    """The namespace of Prometheus, Alertmanager and Grafana."""
+    return f"{platform}-{MONITORING}"
 
 
 def gateway_namespace(platform: str) -> str:

@@ -13,6 +13,7 @@ from blueprints.document import Document, path_text, shorten
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
+from blueprints.monitoring_rules import MONITORING_RULES
 from blueprints.names import MAX_LABEL, team_namespace
 from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
@@ -187,6 +188,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *databases.RULES,
     admission,
     *PROJECT_RULES,
+    *MONITORING_RULES,
     *PIPELINE_RULES,
     *kubeflow_rules.RULES,
 )

@@ -21,6 +21,8 @@ from components.versions import MLFLOW, SEAWEEDFS, ImageSource
 SERVER = "seaweedfs"
 """The name of the embedded store's Service."""
 PORT = 8333
+METRICS = 9327
+"""Where it shows metrics, if it is measured: without authentication, so Prometheus alone gets there."""
 CLAIM = "seaweedfs-data"
 """The volume claim with the artifacts in it."""
 PREFIX = "mlflow"
@@ -163,6 +165,8 @@ class ArtifactBucketArgs:
     credentials: Credentials = field(repr=False)
     backup: Backup | None = None
     """What reads the artifacts, too, and may need a bucket of its own here."""
+    measured: bool = False
+    """Whether Prometheus measures it."""
     runs: tuple[str, ...] = ()
     """The teams whose runs of pipelines keep artifacts here; empty means that there are no pipelines."""
     after: tuple[pulumi.Resource, ...] = ()
@@ -221,7 +225,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         config_hash = digest(identities(buckets, dict.fromkeys(secrets, "")), fingerprints)
         server = register(
             self,
-            workloads.stateful_set(app, server_pod(app, args.images, config_hash)),
+            workloads.stateful_set(app, server_pod(app, args.images, config_hash, measured=args.measured)),
             depends_on=[*before, claim],
         )
         # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
@@ -307,7 +311,7 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
     }
 
 
-def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
+def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: bool = False) -> Manifest:
     """SeaweedFS, whole, in one process.
 
     Its own master, volume and filer ports have no authentication: they listen on the loopback address, and
@@ -320,6 +324,7 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
         workloads.secret_files("config", app.name, "/etc/seaweedfs"),
         workloads.scratch("tmp", "/tmp"),  # noqa: S108  # a mount inside a container
     ]
+    metrics = ("-metricsIp=0.0.0.0", f"-metricsPort={METRICS}") if measured else ()
     main = workloads.container(
         app.name,
         images.reference(SEAWEEDFS),
@@ -346,8 +351,9 @@ def server_pod(app: App, images: ImageSource, config_hash: str) -> Manifest:
             "-s3.iam=false",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
+            *metrics,
         ],
-        ports={"s3": PORT},
+        ports={"s3": PORT, **({"metrics": METRICS} if measured else {})},
         volumes=volumes,
         probes={
             "startupProbe": workloads.http_probe("/status", PORT, periodSeconds=2, failureThreshold=150),

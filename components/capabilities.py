@@ -21,6 +21,7 @@ from components.certificates import PlatformCertificates, PlatformCertificatesAr
 from components.contents import images
 from components.core import Core
 from components.kubeflow_capabilities import KUBEFLOW
+from components.monitoring.component import Monitoring, MonitoringArgs
 from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
@@ -108,6 +109,18 @@ def _projects(core: Core) -> tuple[pulumi.Resource, ...]:
     return (ScheduledProjects(f"{core.name}-projects", args, core.options),)
 
 
+def _monitoring(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = MonitoringArgs(
+        core.blueprint,
+        core.connections,
+        core.images,
+        core.credentials,
+        after=core.system.ready,
+        gpus=core.after(["gpu_pools"]),
+    )
+    return (Monitoring(f"{core.name}-monitoring", args, core.options),)
+
+
 def _auth(core: Core) -> tuple[pulumi.Resource, ...]:
     """The login proxies of all pages but MLflow's, which is the core's."""
     pages = [site for site in proxied(core.blueprint) if site.name != "mlflow"]
@@ -139,5 +152,6 @@ CAPABILITIES: dict[str, Provision] = {
     "projects": _projects,
     "pipelines": pipelines,
     **KUBEFLOW,
+    "monitoring": _monitoring,
 }
 """Each capability by the blueprint's attribute that asks for it; what others need comes before them."""

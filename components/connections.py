@@ -10,6 +10,7 @@ from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.monitoring import parts as monitoring
 from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
 from components.signon import dex, entry, issuer, proxies
@@ -32,6 +33,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *project_edges(blueprint.name, blueprint.projects),
         *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
+        *monitoring.edges(blueprint),
     )
 
 

@@ -5,6 +5,7 @@ from blueprints.model.access import EmbeddedAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from components import certificates, kubeflow, pools, projects, queues, versions
 from components.database import cluster
+from components.monitoring.parts import embedded
 from components.pipelines.contents import pipeline_images
 from components.signon.proxies import proxied
 from components.versions.model import Chart, Image, ImageSource
@@ -53,4 +54,5 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
         *certificates.charts(blueprint.certificates),
         *cluster.charts(blueprint.database),
         *kubeflow.charts(blueprint),
+        *((versions.PROMETHEUS_STACK,) if embedded(blueprint) else ()),
     )

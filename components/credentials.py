@@ -33,6 +33,7 @@ class Label:
     MLFLOW_KEK = "mlflow/crypto-kek-passphrase"
     MLFLOW_WEBHOOKS = "mlflow/webhook-secret-encryption-key"
     OIDC_COOKIE = "oauth2-proxy/cookie-secret"
+    GRAFANA_ADMIN = "grafana/admin"
     MYSQL_ROOT = "mysql/root"
     MYSQL_PIPELINES = "mysql/pipelines"
     MYSQL_METADATA = "mysql/metadata"

@@ -26,6 +26,9 @@ READER = "queue-reader"
 WEBHOOK = 9443
 VISIBILITY = 8082
 """Kueue's own part of the Kubernetes API; one that does not answer keeps namespaces from being deleted."""
+METRICS = 8443
+METRICS_SERVICE = {"app.kubernetes.io/name": "kueue", "app.kubernetes.io/component": "metrics-service"}
+"""The labels of the Service through which Kueue is measured."""
 
 
 def runs_kueue(queues: Queues | None) -> bool:

@@ -20,6 +20,8 @@ from blueprints.model.storage import (
 )
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
+from components.monitoring.parts import embedded
+from components.monitoring.values import ADMIN
 from components.signon.dex import USERS, user_secret
 from components.signon.proxies import cookie_label, proxied
 from components.sites import sites
@@ -85,6 +87,14 @@ _BACKUP = Rotatable(
     "while seaweedfs restarts, artifacts are answered 500, which MLflow's clients try again",
 )
 
+_GRAFANA = Rotatable(
+    "grafana",
+    (Label.GRAFANA_ADMIN,),
+    "the password of Grafana's administrator, admin",
+    "grafana, by an upgrade of its chart",
+    f"who uses it reads it again from the Secret {ADMIN} in the namespace of monitoring",
+)
+
 
 def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
     """Everything that can be rotated on a blueprint's platform."""
@@ -96,6 +106,7 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *_pipelines(blueprint),
         *_access(blueprint),
+        *((_GRAFANA,) if embedded(blueprint) else ()),
         *(_account(user, teams) for user, teams in accounts(blueprint.teams).items()),
     )
 

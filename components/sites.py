@@ -12,6 +12,8 @@ from blueprints.model import Blueprint
 from components import tracking
 from components.apps import Apps
 from components.manifests.metadata import App
+from components.monitoring.parts import GRAFANA
+from components.monitoring.parts import Parts as MonitoringParts
 from components.pipelines.parts import PAGE, Parts
 
 
@@ -66,6 +68,15 @@ def mlflow(blueprint: Blueprint) -> Site | None:
     return Site("mlflow", "MLflow", host, app, tracking.PORT, Login.BEARER) if host else None
 
 
+def grafana(blueprint: Blueprint) -> Site | None:
+    """Grafana's page; None where nobody outside of the cluster is to reach it."""
+    monitoring = blueprint.monitoring
+    if monitoring is None or monitoring.host is None:
+        return None
+    app = MonitoringParts.of(blueprint.name).grafana
+    return Site("grafana", "Grafana", monitoring.host, app, GRAFANA, Login.OWN, Audience.ADMINS)
+
+
 def pipelines(blueprint: Blueprint) -> Site | None:
     """The page of Kubeflow Pipelines; None without pipelines, or without a name for it."""
     host = blueprint.pipelines.host if blueprint.pipelines else None
@@ -73,7 +84,7 @@ def pipelines(blueprint: Blueprint) -> Site | None:
     return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines)
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, grafana)
 """Every page that a platform may have."""
 
 

@@ -1,7 +1,7 @@
 """The MLflow tracking server and model registry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 
@@ -16,9 +16,15 @@ from components.scripts import script
 from components.versions import MLFLOW, ImageSource
 
 PORT = 5000
+METRICS = 9464
+"""Where its metrics are, if it is measured: without authentication, so Prometheus alone gets there."""
 _USER = 1000
 _JOB_RESOURCES = workloads.Resources(cpu="100m", memory="384Mi", memory_limit="1Gi")
 _CONFIG = "/etc/mlflow"
+_COUNTERS = "/var/lib/mlflow-metrics"
+_EXPORTER = "ziggurat_metrics.py"
+_PROBED = "/api/2.0/mlflow/users/current"
+_EXPORTER_RESOURCES = workloads.Resources(cpu="10m", memory="48Mi", memory_limit="128Mi")
 _MLFLOW_POOL = 15
 """SQLAlchemy's defaults: 5 connections that are kept, and 10 more."""
 _READS = "MLFLOW_READ_REPLICA_BACKEND_STORE_URI"
@@ -101,6 +107,8 @@ class TrackingServerArgs:
     store: Store
     images: ImageSource
     credentials: Credentials = field(repr=False)
+    measured: bool = False
+    """Whether Prometheus measures it."""
     pool: int | None = None
     """The most connections of each of the server's pools; None leaves MLflow's own default of 15."""
     after: tuple[pulumi.Resource, ...] = ()
@@ -177,7 +185,8 @@ def server_secrets(credentials: Credentials) -> dict[str, object]:
 def server_files(args: TrackingServerArgs) -> dict[str, str]:
     """The server's configuration folder."""
     config = auth_config(args.database.uri, args.authorization.function)
-    return {"auth.ini": config, **args.authorization.files}
+    exporter = {_EXPORTER: script(_EXPORTER)} if args.measured else {}
+    return {"auth.ini": config, **args.authorization.files, **exporter}
 
 
 def pool_settings(most: int | None) -> dict[str, str]:
@@ -209,6 +218,7 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         *args.store.volumes,
         *args.authorization.volumes,
     ]
+    counters = [workloads.scratch("counters", _COUNTERS, "64Mi")] if args.measured else []
     origins = [f"https://{tracking.host}"] if tracking.host else []
     env = [
         *workloads.plain(
@@ -243,10 +253,11 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
             "--serve-artifacts",
             f"--allowed-hosts={','.join(allowed_hosts(app, tracking.host))}",
             *(f"--cors-allowed-origins={origin}" for origin in origins),
+            *(f"--expose-prometheus={volume.path}" for volume in counters),
         ],
         env=env,
         ports={"http": PORT},
-        volumes=volumes,
+        volumes=[*volumes, *counters],
         probes={
             "startupProbe": workloads.http_probe("/health", PORT, periodSeconds=3, failureThreshold=100),
             "readinessProbe": workloads.http_probe("/health", PORT, periodSeconds=5),
@@ -262,10 +273,33 @@ def server_pod(args: TrackingServerArgs) -> Manifest:
         config_hash=digest(
             server_files(args), fingerprints, args.database.fingerprint, args.store.fingerprint
         ),
-        volumes=volumes,
+        volumes=[*volumes, *counters],
         pull_secret=args.images.pull_secret,
         labels=args.store.pod_labels,
         spread=True,
+        beside=[_exporter(args)] if args.measured else [],
+    )
+
+
+def _exporter(args: TrackingServerArgs) -> Manifest:
+    """Shows the server's counters to Prometheus, and whether it works.
+
+    The server would show its counters itself, at /metrics: to administrators alone, as it refuses what no
+    rule of its own allows (MLFLOW_BASIC_AUTH_FAIL_CLOSED), and not to a caller that uses a pod's address.
+    """
+    return workloads.container(
+        "metrics",
+        args.images.reference(MLFLOW),
+        resources=_EXPORTER_RESOURCES,
+        command=["python", f"{_CONFIG}/{_EXPORTER}"],
+        args=[_COUNTERS, str(METRICS), f"http://127.0.0.1:{PORT}{_PROBED}"],
+        env=workloads.plain({"PYTHONDONTWRITEBYTECODE": "1"}),
+        ports={"metrics": METRICS},
+        volumes=[
+            workloads.config_files("config", args.app.name, _CONFIG),
+            replace(workloads.scratch("counters", _COUNTERS), read_only=True),
+        ],
+        probes={"livenessProbe": {"tcpSocket": {"port": METRICS}, "periodSeconds": 30, "timeoutSeconds": 5}},
     )
 
 

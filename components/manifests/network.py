@@ -66,6 +66,23 @@ class Entrance:
 
 
 @dataclass(frozen=True)
+class Pods:
+    """Pods of somebody else in this cluster, by Kubernetes' recommended label of their name."""
+
+    namespace: str
+    name: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        return [
+            {
+                "namespaceSelector": {"matchLabels": {NAMESPACE: self.namespace}},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": self.name}},
+            }
+        ]
+
+
+@dataclass(frozen=True)
 class Namespace:
     """Every pod of a namespace that is not the platform's."""
 
@@ -97,7 +114,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Runs | Entrance | Namespace | Outside
+Peer = App | Teams | Runs | Entrance | Namespace | Pods | Outside
 
 
 @dataclass(frozen=True)

@@ -159,13 +159,14 @@ def pod_template(
     spread: bool = False,
     once: bool = False,
     first: Sequence[Manifest] = (),
+    beside: Sequence[Manifest] = (),
     node_selector: Mapping[str, str] | None = None,
     tolerations: Sequence[Manifest] = (),
 ) -> Manifest:
     """A pod of one container that runs as `user` (also its group), without a token of the Kubernetes API.
 
     `once` is for Jobs: it fails instead of being restarted, so the logs of each try stay. Containers that
-    come `first` run one after another before it.
+    come `first` run one after another before it; those `beside` it run as long as it does.
     """
     optional: dict[str, Any] = {
         "imagePullSecrets": [{"name": pull_secret}] if pull_secret else [],
@@ -193,7 +194,7 @@ def pod_template(
                 "fsGroupChangePolicy": "OnRootMismatch",
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
-            "containers": [main],
+            "containers": [main, *beside],
             **{key: value for key, value in optional.items() if value},
             **({"restartPolicy": "Never"} if once else {}),
         },

@@ -18,6 +18,7 @@ from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUN
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
+from components.versions.monitoring import PROMETHEUS_STACK
 from components.versions.pipelines import (
     ARGOEXEC,
     ENVOY,
@@ -58,6 +59,7 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
     CLOUDNATIVE_PG,
+    PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
 )
 """Every chart that a blueprint may need. `standin/charts.json` is made of their definitions."""
@@ -90,6 +92,7 @@ __all__ = [
     "PIPELINES",
     "PIPELINE_RUNS",
     "POSTGRESQL",
+    "PROMETHEUS_STACK",
     "RCLONE",
     "RESTIC",
     "SEAWEEDFS",

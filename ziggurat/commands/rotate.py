@@ -23,6 +23,7 @@ _NAMES = (
     "bucket-backup",
     "sessions",
     "admin",
+    "grafana",
     "account:",
 )
 """What may be named, for the shell's completion: components/rotation.py has the table."""

@@ -125,7 +125,12 @@ def free_port() -> int:
 
 
 def start(
-    python: str, folder: Path, function: str, files: dict[str, str], database: str | None = None
+    python: str,
+    folder: Path,
+    function: str,
+    files: dict[str, str],
+    database: str | None = None,
+    *flags: str,
 ) -> Iterator[Mlflow]:
     """A server with its own database, or in `database`, and with `files` beside its configuration."""
     uri = database or f"sqlite:///{folder}/mlflow.db"
@@ -149,7 +154,7 @@ def start(
     upgraded = mlflow.script("upgrade.py")
     assert upgraded.returncode == 0, upgraded.stderr
     command = [python, "-m", "mlflow", "server", f"--port={port}", "--workers=2", "--app-name=basic-auth"]
-    command += ["--enable-workspaces", "--serve-artifacts", "--allowed-hosts=localhost:*,127.0.0.1:*"]
+    command += ["--enable-workspaces", "--serve-artifacts", "--allowed-hosts=localhost:*,127.0.0.1:*", *flags]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(
             command, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True
