@@ -80,7 +80,7 @@ $(MLFLOW)/.ready:
 	@touch $@
 
 test-mlflow: $(READY) $(MLFLOW)/.ready  ## accounts, single sign-on, checks and rotation against a real MLflow server, and PostgreSQL
-	ZIGGURAT_TEST_MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/bin/python $(BIN)/pytest -q tests/unit/accounts tests/unit/check tests/unit/database
+	ZIGGURAT_TEST_MLFLOW_PYTHON=$(CURDIR)/$(MLFLOW)/bin/python $(BIN)/pytest -q tests/unit/accounts tests/unit/check tests/unit/database tests/unit/pipelines
 
 generated: $(READY)  ## write what is generated from the blueprint's model: JSON Schema, reference page
 	$(BIN)/python -m blueprints.schema

@@ -8,16 +8,18 @@ from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
 
 
-def serving_certificates(blueprint: Blueprint) -> Iterator[Finding]:
-    """KServe's webhooks have a certificate: its chart asks cert-manager for it, and nothing else will do."""
-    if blueprint.serving is not None and blueprint.certificates is None:
-        yield Finding(
-            ("serving",),
-            "needs cert-manager",
-            rule="KServe's webhooks get their certificate from it",
-            remedy="add `certificates: {}`, with `controller: existing` where the cluster has it already",
-        )
+def webhook_certificates(blueprint: Blueprint) -> Iterator[Finding]:
+    """Webhooks that the API server calls have a certificate: these get theirs from cert-manager."""
+    asked = {"serving": ("KServe", blueprint.serving), "tuning": ("Katib", blueprint.tuning)}
+    for key, (software, chosen) in asked.items():
+        if chosen is not None and blueprint.certificates is None:
+            yield Finding(
+                (key,),
+                "needs cert-manager",
+                rule=f"{software}'s webhooks get their certificate from it",
+                remedy="add `certificates: {}`, with `controller: existing` where the cluster has it already",
+            )
 
 
-RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (serving_certificates,)
+RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (webhook_certificates,)
 """What makes them invalid."""

@@ -59,9 +59,9 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("gpuPools", "GPU node pools", Phase.AUTOMATION, built=True),
     Capability("pipelines", "Kubeflow Pipelines", Phase.ORCHESTRATION, built=True),
     Capability("training", "Kubeflow Trainer", Phase.ORCHESTRATION, built=True),
-    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=False),
+    Capability("tuning", "Katib", Phase.ORCHESTRATION, built=True),
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
-    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=False),
+    Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=True),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
 )
 

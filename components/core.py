@@ -11,7 +11,7 @@ from blueprints import databases
 from blueprints.model import Blueprint
 from blueprints.model.storage import HighlyAvailableDatabase
 from blueprints.model.teams import Team
-from components import auth, database
+from components import auth, database, kubeflow
 from components.apps import Apps
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
@@ -73,7 +73,13 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
     system = SystemNamespace(f"{name}-system", SystemNamespaceArgs(apps.platform, connections), options)
     teams = TeamNamespaces(
         f"{name}-teams",
-        TeamNamespacesArgs(blueprint.name, _bounded(blueprint), connections, images.pull_secret),
+        TeamNamespacesArgs(
+            blueprint.name,
+            _bounded(blueprint),
+            connections,
+            images.pull_secret,
+            kubeflow.namespace_labels(blueprint),
+        ),
         options,
     )
     embedded = _issuer(name, blueprint, images, credentials, system.ready, options)

@@ -1,7 +1,7 @@
 """Training, tuning, serving and notebooks: what they add to the platform's tables."""
 
 from blueprints.model import Blueprint
-from components import serving, training
+from components import notebooks, serving, training, tuning
 from components.apps import Apps
 from components.manifests.network import Edge
 from components.versions.model import Chart, Image
@@ -12,6 +12,8 @@ def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
     return (
         *training.edges(blueprint.training, apps.platform),
         *serving.edges(blueprint.serving, apps.platform),
+        *tuning.edges(blueprint.tuning, apps.platform),
+        *notebooks.edges(blueprint.notebooks, apps.platform),
     )
 
 
@@ -22,7 +24,16 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
 
 def images(blueprint: Blueprint) -> set[Image]:
     """Images of pods that no chart makes."""
-    return set(training.images(blueprint.training))
+    return {
+        *training.images(blueprint.training),
+        *tuning.images(blueprint.tuning),
+        *notebooks.images(blueprint.notebooks),
+    }
+
+
+def namespace_labels(blueprint: Blueprint) -> dict[str, str]:
+    """What they know the namespaces of teams by."""
+    return tuning.namespace_labels(blueprint.tuning)
 
 
 def brought_images(blueprint: Blueprint) -> set[str]:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pulumi
 
 from components.core import Core
+from components.notebooks import PlatformNotebooks, PlatformNotebooksArgs
 from components.serving import PlatformServing, PlatformServingArgs
 from components.training import PlatformTraining, PlatformTrainingArgs
+from components.tuning import PlatformTuning, PlatformTuningArgs
 
 
 def _training(core: Core) -> tuple[pulumi.Resource, ...]:
@@ -42,8 +44,36 @@ def _serving(core: Core) -> tuple[pulumi.Resource, ...]:
     return PlatformServing(f"{core.name}-serving", args, core.options).ready
 
 
+def _tuning(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.tuning
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformTuningArgs(
+        core.apps.platform,
+        chosen,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.images,
+        training=core.blueprint.training is not None,
+        after=(*core.system.ready, *core.after(["certificates", "training"])),
+    )
+    return PlatformTuning(f"{core.name}-tuning", args, core.options).ready
+
+
+def _notebooks(core: Core) -> tuple[pulumi.Resource, ...]:
+    args = PlatformNotebooksArgs(
+        core.apps.platform,
+        core.blueprint.teams,
+        core.teams.namespaces,
+        core.images,
+        after=core.system.ready,
+    )
+    return PlatformNotebooks(f"{core.name}-notebooks", args, core.options).ready
+
+
 KUBEFLOW: dict[str, Callable[[Core], tuple[pulumi.Resource, ...]]] = {
     "training": _training,
     "serving": _serving,
+    "tuning": _tuning,
+    "notebooks": _notebooks,
 }
 """Each of them by the blueprint's attribute that asks for it."""

@@ -1,7 +1,7 @@
 """A namespace for each team: bounded, shut, and with the few rights that its members need."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -30,6 +30,8 @@ class TeamNamespacesArgs:
     """Every connection of the platform; those of `network.Teams` count here."""
     pull_secret: str | None = None
     """The Secret that pods of the team's ServiceAccount pull images with."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What capabilities know the namespaces by."""
 
 
 class TeamNamespaces(pulumi.ComponentResource):
@@ -52,7 +54,7 @@ class TeamNamespaces(pulumi.ComponentResource):
         self.register_outputs({"names": self.names})
 
     def _team(self, app: App, team: Team, args: TeamNamespacesArgs) -> pulumi.Resource:
-        namespace = register(self, namespaces.namespace(app), holds_data=True)
+        namespace = register(self, namespaces.namespace(app, labels=args.labels), holds_data=True)
         manifests = [
             network.deny_all(app),
             network.team_policy(app, args.edges),

@@ -2,8 +2,11 @@
 
 from typing import Literal
 
-from blueprints.model.base import Part
+from pydantic import Field
+
+from blueprints.model.base import GROW_ONLY, IMMUTABLE, Part
 from blueprints.model.projects import ImageReference
+from blueprints.model.scalars import ObjectName, Storage
 
 
 class Training(Part):
@@ -18,7 +21,15 @@ class Training(Part):
 
 
 class Tuning(Part):
-    """Katib."""
+    """Katib: Experiments that look for the best parameters, in the teams' namespaces.
+
+    It needs `certificates`.
+    """
+
+    storage: Storage = Field(default="5Gi", json_schema_extra=GROW_ONLY)
+    """The size of the volume with what trials measured; it may grow later, never shrink."""
+    storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
+    """The StorageClass of that volume; left out, the cluster's default."""
 
 
 class Serving(Part):
@@ -28,4 +39,4 @@ class Serving(Part):
 
 
 class Notebooks(Part):
-    """Notebooks."""
+    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward alone."""

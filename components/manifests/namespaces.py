@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,13 +12,17 @@ from components.manifests.metadata import App, Manifest
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
-def namespace(app: App, level: Literal["restricted", "privileged"] = "restricted") -> Manifest:
-    """A namespace, called `app.namespace`, that admits pods of this Pod Security level."""
+def namespace(
+    app: App,
+    level: Literal["restricted", "privileged"] = "restricted",
+    labels: Mapping[str, str] | None = None,
+) -> Manifest:
+    """A namespace, called `app.namespace`, that admits pods of this Pod Security level; `labels` are more."""
     levels = {f"{_POD_SECURITY}/{mode}": level for mode in ("enforce", "audit", "warn")}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": app.namespace, "labels": {**app.labels, **levels}},
+        "metadata": {"name": app.namespace, "labels": {**app.labels, **levels, **(labels or {})}},
     }
 
 

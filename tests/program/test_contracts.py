@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from components import versions
+from components.versions import notebooks as versions_of_notebooks
+from components.versions.tuning import KATIB_TRIALS
 from ziggurat.plan.footprint import containers, footprint
 from ziggurat.plan.model import MASK, UNKNOWN
 from ziggurat.plan.planning import stackless
@@ -19,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 CLUSTER_WIDE = {
     "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
     "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
-    "ClusterStorageContainer",
+    "ClusterStorageContainer", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
     "NodePool", "EC2NodeClass", "ComputeClass",
 }  # fmt: skip
 CHARTS = {chart.name: chart for chart in versions.CHARTS}
@@ -190,9 +192,14 @@ def test_every_image_is_pinned(planned):
     # No object of ours has the pods of runs: controllers make them, of these images.
     engine = any(component.type.endswith(":PipelineEngine") for component in planned.components)
     used += versions.PIPELINE_RUNS if engine else ()
+    katib = any(component.type.endswith(":PlatformTuning") for component in planned.components)
+    used += KATIB_TRIALS if katib else ()
     brought = {f"{image.repository}:{image.tag}" for image in used}
     # Of these no object is made beforehand.
-    checks = {f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}"}
+    checks = {
+        f"{versions_of_notebooks.JUPYTER.repository}:{versions_of_notebooks.JUPYTER.tag}",
+        f"{versions.CUDA_SAMPLE.repository}:{versions.CUDA_SAMPLE.tag}",
+    }
     others = set(planned.outputs["images"]) - set(found)
     others = {image for image in others if not image.endswith(tuple(checks))}
     assert all(image.endswith(tuple(brought)) for image in others)
@@ -225,6 +232,11 @@ def test_selectors_find_pods(planned):
 
 def test_what_pods_mount_and_read_is_there_or_brought(planned):
     made = {(each.kind, each.namespace, each.object_name) for each in planned.objects}
+    made |= {
+        ("Secret", each.namespace, each.manifest["spec"]["secretName"])
+        for each in planned.objects
+        if each.kind == "Certificate"
+    }
     brought = {
         "registry-login",
         "git-login",

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from components import versions
+from components.versions.notebooks import JUPYTER
+from components.versions.tuning import KATIB_TRIALS
 from ziggurat.plan.footprint import footprint
 
 FOLDER = Path(__file__).parent
@@ -57,10 +59,12 @@ def test_no_image_is_outside_the_list(listed):
     source = versions.ImageSource(blueprint.images.registry)
     in_charts = {source.reference(image) for chart in charts(blueprint) for image in chart.images}
 
-    # A chart's pods are its own to make, and the pods of pipelines' runs are made by its controller.
+    # A chart's pods are its own to make, and the pods of runs and trials are made by their controllers.
     in_runs = {source.reference(image) for image in versions.PIPELINE_RUNS if blueprint.pipelines}
+    in_runs |= {source.reference(image) for image in KATIB_TRIALS if blueprint.tuning}
     # Pods of `ziggurat check gpu` are made when it is run.
     on_request = {source.reference(versions.CUDA_SAMPLE)} if blueprint.gpu_pools else set()
+    on_request |= {source.reference(JUPYTER)} if blueprint.notebooks else set()
     assert run | in_charts | in_runs | on_request == references
     for each in planned.objects:
         named = {text for text in texts(each.manifest) if NAMED.fullmatch(text)}

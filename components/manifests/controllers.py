@@ -1,0 +1,88 @@
+"""What a controller that no chart brings needs of Kubernetes: its kinds, and its rights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from components.manifests.metadata import App, Manifest
+
+RBAC = "rbac.authorization.k8s.io"
+READ = ["get", "list", "watch"]
+
+
+def definition(
+    app: App,
+    group: str,
+    kind: str,
+    plural: str,
+    versions: Sequence[str],
+    columns: Sequence[tuple[str, str, str]] = (),
+) -> Manifest:
+    """A kind of custom resource that keeps every field and checks none; the last version is stored.
+
+    `columns` are what `kubectl get` shows: name, type and path.
+    """
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}", "labels": app.labels},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": kind.lower(),
+            },
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": version == versions[-1],
+                    "subresources": {"status": {}},
+                    "schema": {"openAPIV3Schema": schema},
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": of, "jsonPath": path} for name, of, path in columns
+                    ],
+                }
+                for version in versions
+            ],
+        },
+    }
+
+
+def rule(group: str, resources: list[str], verbs: list[str]) -> Manifest:
+    """One rule of a role."""
+    return {"apiGroups": [group], "resources": resources, "verbs": verbs}
+
+
+def cluster_role(app: App, name: str, rules: list[Manifest]) -> Manifest:
+    """A ClusterRole; `name` is unique in the cluster."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": app.labels},
+        "rules": rules,
+    }
+
+
+def everywhere(controller: App, role: str) -> Manifest:
+    """Gives a ClusterRole to the controller in the whole cluster."""
+    return _binding("ClusterRoleBinding", {"name": role, "labels": controller.labels}, role, controller)
+
+
+def in_namespace(owner: App, name: str, role: str, controller: App) -> Manifest:
+    """Gives a ClusterRole to the controller in the namespace of `owner` alone."""
+    return _binding("RoleBinding", owner.metadata(name), role, controller)
+
+
+def _binding(kind: str, metadata: Manifest, role: str, controller: App) -> Manifest:
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "namespace": controller.namespace, "name": controller.name}],
+    }
