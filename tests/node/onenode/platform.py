@@ -145,7 +145,7 @@ class Platform:
         return {key: b64decode(value).decode() for key, value in data.items()}
 
     @contextmanager
-    def reached(self, service: str, port: int, local: int) -> Iterator[None]:
+    def reached(self, service: str, port: int, local: int, health: str) -> Iterator[None]:
         """While the body runs, a Service of the platform is at a port of this machine."""
         words = ["port-forward", "-n", self.name, f"service/{service}", f"{local}:{port}"]
         process = subprocess.Popen(
@@ -155,7 +155,7 @@ class Platform:
         )
         deadline = time.monotonic() + 60
         try:
-            while ask(f"http://127.0.0.1:{local}/", timeout=3).status == 0:
+            while ask(f"http://127.0.0.1:{local}{health}", timeout=3).status == 0:
                 assert time.monotonic() < deadline, f"no answer from {service}"
                 time.sleep(0.3)
             yield
