@@ -14,6 +14,7 @@ from blueprints.model.blueprint import Blueprint
 from blueprints.model.certificates import AcmeIssuer
 from blueprints.names import GATEWAY
 from blueprints.pages import PAGES, hosts, is_encrypted, signs_on
+from blueprints.phases import REQUIREMENTS
 
 
 def groups(blueprint: Blueprint) -> Iterator[Finding]:
@@ -72,6 +73,14 @@ def sign_on(blueprint: Blueprint) -> Iterator[Finding]:
             rule="the issuer sends people back by https only, and this gateway speaks plain HTTP",
             remedy="add `tls: {issuer: ...}`, or `tls: {secretName: ...}`",
         )
+
+
+def required_modes(blueprint: Blueprint) -> Iterator[Finding]:
+    """What the phase asks for is there."""
+    for required in REQUIREMENTS:
+        mode = str(getattr(blueprint, required.part).mode)
+        if blueprint.phase.rank >= required.since.rank and mode not in required.modes:
+            yield Finding((required.part, "mode"), "does not do", mode, required.rule, required.remedy)
 
 
 def embedded_issuer(blueprint: Blueprint) -> Iterator[Finding]:
@@ -147,7 +156,7 @@ def own_hosts(blueprint: Blueprint) -> Iterator[Finding]:
 
 
 def gateway(blueprint: Blueprint) -> Iterator[Finding]:
-    """A gateway is made or brought, has something behind it, and one source of certificates."""
+    """A gateway has something behind it, and a namespace of its own where the platform runs it."""
     chosen = blueprint.gateway
     if chosen is None:
         return
@@ -158,6 +167,21 @@ def gateway(blueprint: Blueprint) -> Iterator[Finding]:
             rule="it leads host names to pages, and no page has one",
             remedy="add `tracking.host`",
         )
+    if GATEWAY in blueprint.teams and chosen.controller == "embedded":
+        yield Finding(
+            ("teams", GATEWAY),
+            "is reserved where the platform runs a gateway",
+            GATEWAY,
+            f"the namespace {blueprint.name}-{GATEWAY} is for that",
+            "choose another name",
+        )
+
+
+def brought_gateway(blueprint: Blueprint) -> Iterator[Finding]:
+    """A Gateway that exists already is named in whole, and is not the platform's to run."""
+    chosen = blueprint.gateway
+    if chosen is None:
+        return
     if (chosen.name is None) != (chosen.namespace is None):
         missing = "namespace" if chosen.name else "name"
         yield Finding(
@@ -181,6 +205,13 @@ def gateway(blueprint: Blueprint) -> Iterator[Finding]:
             rule="a Gateway that exists already has certificates of its own",
             remedy="take it out",
         )
+
+
+def gateway_login(blueprint: Blueprint) -> Iterator[Finding]:
+    """A gateway that logs people in itself can."""
+    auth, chosen = blueprint.auth, blueprint.gateway
+    if chosen is None:
+        return
     if chosen.login == "securityPolicy" and not signs_on(blueprint):
         yield Finding(
             ("gateway", "login"),
@@ -189,14 +220,30 @@ def gateway(blueprint: Blueprint) -> Iterator[Finding]:
             "it needs an issuer",
             "write `auth: {mode: oidc, ...}` or `auth: {mode: embedded, ...}`",
         )
-    if GATEWAY in blueprint.teams and chosen.controller == "embedded":
+    if chosen.login == "securityPolicy" and chosen.name:
         yield Finding(
-            ("teams", GATEWAY),
-            "is reserved where the platform runs a gateway",
-            GATEWAY,
-            f"the namespace {blueprint.name}-{GATEWAY} is for that",
-            "choose another name",
+            ("gateway", "login"),
+            "needs a Gateway of the platform's own",
+            chosen.login,
+            "headers that tell who somebody is are taken from requests at the Gateway",
+            "take out `name`, or write `login: proxy`",
         )
+    if chosen.login == "securityPolicy" and isinstance(auth, OidcAuth):
+        if auth.endpoints is None:
+            yield Finding(
+                ("auth", "endpoints"),
+                "are missing",
+                rule="with `gateway.login: securityPolicy` the gateway has to be told them",
+                remedy="add them, as the issuer's discovery document has them",
+            )
+        if auth.client_secret.key != "client-secret":
+            yield Finding(
+                ("auth", "clientSecret", "key"),
+                "is not what Envoy Gateway looks for",
+                auth.client_secret.key,
+                "it takes a client's secret from the key `client-secret`",
+                "put it under that key, or write `login: proxy`",
+            )
 
 
 def certificates(blueprint: Blueprint) -> Iterator[Finding]:
@@ -234,9 +281,12 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     groups,
     shared_groups,
     sign_on,
+    required_modes,
     embedded_issuer,
     own_hosts,
     gateway,
+    brought_gateway,
+    gateway_login,
     certificates,
 )
 """What makes access invalid."""

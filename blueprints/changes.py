@@ -49,7 +49,12 @@ def illegal_changes(old: Mapping[str, Any], new: Blueprint) -> tuple[Change, ...
 
 
 def _change(where: Where, before: dict[str, Any], after: dict[str, Any]) -> Change | None:
-    """What is wrong with the change at one place, if anything is."""
+    """What is wrong with the change at one place, if anything is.
+
+    A capability that is asked for now, and was not before, has no data that could be left behind.
+    """
+    if before.get(str(where[0])) is None:
+        return None
     mode = (*where[:-1], "mode")
     if where != mode and _value(before, mode) != _value(after, mode):
         return None

@@ -52,7 +52,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("images", "a mirror registry for every image", Phase.STARTER, built=True),
     Capability("backup", "backup and restore", Phase.STARTER, built=True),
     Capability("certificates", "certificates (cert-manager)", Phase.STARTER, built=True),
-    Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=False),
+    Capability("gateway", "gateway, host names and TLS", Phase.STARTER, built=True),
     Capability("monitoring", "monitoring, alerts and dashboards", Phase.STARTER, built=True),
     Capability("projects", "MLflow Projects on schedules", Phase.AUTOMATION, built=True),
     Capability("queues", "Kueue queues", Phase.AUTOMATION, built=True),
@@ -101,6 +101,31 @@ POOL_PROVIDERS: tuple[Mode, ...] = (
     Mode("gpuPools", "aks", "GPU nodes made by AKS", Phase.ORCHESTRATION, built=True),
 )
 """Values of a GPU pool's `provider` that are not there from the phase of `gpuPools` on."""
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a blueprint has to say from a phase on."""
+
+    part: str
+    """The top-level key of a part with modes."""
+    modes: tuple[str, ...]
+    """The values of its `mode` that will do."""
+    since: Phase
+    rule: str
+    remedy: str
+
+
+REQUIREMENTS: tuple[Requirement, ...] = (
+    Requirement(
+        "auth",
+        ("oidc", "embedded"),
+        Phase.ENTERPRISE,
+        "from phase enterprise on people log in once, at an issuer, each under their own name",
+        "write `auth: {mode: oidc, ...}`, or `auth: {mode: embedded, ...}` and name your directory there",
+    ),
+)
+"""What later phases ask for beside what they unlock."""
 
 BUILT_PHASES: frozenset[Phase] = frozenset(Phase)
 """The phases of which this version of Ziggurat builds something; what it lacks is refused by name."""

@@ -13,13 +13,14 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
-from components import certificates, pools
+from components import certificates, gateway, pools
 from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
 from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
 from components.core import Core
+from components.gateway import PlatformGateway, PlatformGatewayArgs
 from components.kubeflow_capabilities import KUBEFLOW
 from components.monitoring.component import Monitoring, MonitoringArgs
 from components.pipelines.provision import pipelines
@@ -117,6 +118,7 @@ def _monitoring(core: Core) -> tuple[pulumi.Resource, ...]:
         core.credentials,
         after=core.system.ready,
         gpus=core.after(["gpu_pools"]),
+        gateway=core.after(["gateway"]),
     )
     return (Monitoring(f"{core.name}-monitoring", args, core.options),)
 
@@ -133,17 +135,34 @@ def _auth(core: Core) -> tuple[pulumi.Resource, ...]:
     return (LoginProxies(f"{core.name}-logins", args, core.options),)
 
 
+def _gateway(core: Core) -> tuple[pulumi.Resource, ...]:
+    chosen = core.blueprint.gateway
+    assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    args = PlatformGatewayArgs(core.blueprint, chosen, core.connections, core.images, after=core.system.ready)
+    return PlatformGateway(f"{core.name}-gateway", args, core.options).ready
+
+
 def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
     chosen = core.blueprint.certificates
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
+    blueprint = core.blueprint
+    tls = blueprint.gateway.tls if blueprint.gateway else None
+    hosts = {secret: host for host, secret in gateway.certificates(blueprint).values()}
     args = PlatformCertificatesArgs(
-        certificates.app(core.blueprint.name), chosen, core.images, after=core.system.ready
+        certificates.app(blueprint.name),
+        chosen,
+        core.images,
+        issuer=tls.issuer if tls else None,
+        hosts=hosts,
+        gateway=gateway.reference(blueprint),
+        after=(*core.system.ready, *core.after(["gateway"])),
     )
     return PlatformCertificates(f"{core.name}-certificates", args, core.options).ready
 
 
 CAPABILITIES: dict[str, Provision] = {
     "auth": _auth,
+    "gateway": _gateway,
     "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,

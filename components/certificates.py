@@ -15,7 +15,7 @@ from components.charts import release
 from components.manifests import certificates as manifests
 from components.manifests.certificates import Signer
 from components.manifests.metadata import App, Manifest
-from components.manifests.network import API_PORTS, Edge, Entrance, Outside
+from components.manifests.network import API_PORTS, Edge, Outside, Peer
 from components.objects import component_token, register
 from components.versions.certificates import CERT_MANAGER
 from components.versions.model import Chart, ImageSource
@@ -23,6 +23,7 @@ from components.versions.model import Chart, ImageSource
 WEBHOOK = 10250
 SOLVER_PORT = 8089
 """Where a pod of cert-manager answers an ACME authority."""
+METRICS = 9402
 SELF_SIGNED = "self-signed"
 """The Issuer that signs the certificates of authorities of the platform's own."""
 _POD_NAMES = ("cert-manager", "webhook", "cainjector", "startupapicheck")
@@ -46,6 +47,11 @@ def _pods(platform: str) -> tuple[App, ...]:
     )
 
 
+def controller(platform: str) -> App:
+    """The pods of cert-manager's controller."""
+    return _pods(platform)[0]
+
+
 def runs_cert_manager(certificates: Certificates | None) -> bool:
     """Whether the platform runs cert-manager itself."""
     return certificates is not None and certificates.controller == "embedded"
@@ -56,9 +62,9 @@ def charts(certificates: Certificates | None) -> tuple[Chart, ...]:
     return (CERT_MANAGER,) if runs_cert_manager(certificates) else ()
 
 
-def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
+def edges(blueprint: Blueprint, entrance: Peer) -> tuple[Edge, ...]:
     """cert-manager and the API server call each other; it also calls an authority, and the host names
-    that are to be proved, on port 80."""
+    that are to be proved, on port 80. The authority comes by the `entrance`."""
     if blueprint.certificates is None:
         return ()
     own: tuple[Edge, ...] = ()
@@ -72,7 +78,7 @@ def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
         )
     proved = any(isinstance(issuer, AcmeIssuer) for issuer in blueprint.certificates.issuers.values())
     here = solver(blueprint.name)
-    return (*own, *((Edge(Entrance(blueprint.name), here, SOLVER_PORT),) if proved else ()))
+    return (*own, *((Edge(entrance, here, SOLVER_PORT),) if proved else ()))
 
 
 def signer(name: str, issuers: Mapping[str, Issuer]) -> Signer:

@@ -5,15 +5,16 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 
 from blueprints.model import Blueprint
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase, HighlyAvailableDatabase
-from components import artifacts, backup, certificates, database, kubeflow, queues, tracking
+from components import artifacts, backup, certificates, database, gateway, kubeflow, queues, tracking
 from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
-from components.manifests.network import Edge, Entrance, Outside, Teams
+from components.manifests.network import Edge, Outside, Teams
+from components.monitoring import login
 from components.monitoring import parts as monitoring
 from components.pipelines.edges import pipeline_edges
 from components.projects import project_edges
-from components.signon import dex, entry, issuer, proxies
+from components.signon import dex, issuer, proxies
 
 
 def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> tuple[Edge, ...]:
@@ -29,11 +30,12 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
-        *certificates.edges(blueprint),
+        *certificates.edges(blueprint, gateway.entrance(blueprint)),
         *project_edges(blueprint.name, blueprint.projects),
         *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),
         *monitoring.edges(blueprint),
+        *login.edges(blueprint),
     )
 
 
@@ -75,13 +77,8 @@ def _backup(blueprint: Blueprint, apps: Apps) -> tuple[App, ...]:
 
 def _access_edges(blueprint: Blueprint, apps: Apps) -> list[Edge]:
     """Browsers reach each page by what logs them in, and the embedded issuer; MLflow fetches its keys."""
-    entrance = Entrance(blueprint.name)
-    doors = [
-        Edge(entrance, door.app, door.port)
-        for door in (*entry.doors(blueprint), *entry.issuer_doors(blueprint))
-    ]
     return [
-        *doors,
+        *gateway.edges(blueprint),
         *proxies.edges(blueprint),
         *issuer.client_edges(blueprint, apps.mlflow),
         *dex.edges(blueprint),

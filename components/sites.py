@@ -16,6 +16,8 @@ from components.monitoring.parts import GRAFANA
 from components.monitoring.parts import Parts as MonitoringParts
 from components.pipelines.parts import PAGE, Parts
 
+_GRAFANA_LOGIN = "/login/generic_oauth"
+
 
 @unique
 class Login(StrEnum):
@@ -74,7 +76,9 @@ def grafana(blueprint: Blueprint) -> Site | None:
     if monitoring is None or monitoring.host is None:
         return None
     app = MonitoringParts.of(blueprint.name).grafana
-    return Site("grafana", "Grafana", monitoring.host, app, GRAFANA, Login.OWN, Audience.ADMINS)
+    return Site(
+        "grafana", "Grafana", monitoring.host, app, GRAFANA, Login.OWN, Audience.ADMINS, _GRAFANA_LOGIN
+    )
 
 
 def pipelines(blueprint: Blueprint) -> Site | None:

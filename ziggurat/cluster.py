@@ -29,7 +29,7 @@ PLURALS: dict[str, str] = {
     "Endpoints": "endpoints",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }
-"""Plurals in a resource's path that are not the kind in lower case with an `s`."""
+"""Plurals in a resource's path, beside what `plural` makes of a kind."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, which callers turn into an error or not
@@ -270,7 +270,12 @@ def _collection(api_version: str, kind: str, namespace: str) -> str:
 
 def plural(kind: str) -> str:
     """The name of a kind's resource: `deployments` of Deployment."""
-    return PLURALS.get(kind, f"{kind.lower()}s")
+    name = kind.lower()
+    if kind in PLURALS:
+        return PLURALS[kind]
+    if name.endswith("s"):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if name.endswith("y") and name[-2] not in "aeiou" else f"{name}s"
 
 
 def _parsed(data: bytes) -> Object:

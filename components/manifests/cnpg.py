@@ -11,8 +11,10 @@ from components.manifests.metadata import App, Manifest
 from components.manifests.workloads import Resources, spread_over
 
 API_VERSION = "postgresql.cnpg.io/v1"
-_READY = {"pulumi.com/waitFor": "condition=Ready"}
-_ACTIVE = {"pulumi.com/waitFor": "jsonpath={.status.phase}=active"}
+_SECONDS = {"pulumi.com/timeoutSeconds": "1200"}
+"""Twice what Pulumi waits by itself: one instance after the other is made, with its volume and image."""
+_READY = {"pulumi.com/waitFor": "condition=Ready", **_SECONDS}
+_ACTIVE = {"pulumi.com/waitFor": "jsonpath={.status.phase}=active", **_SECONDS}
 _RELOAD = {"cnpg.io/reload": "true"}
 """The label by which the operator sees that a Secret has changed, and takes it over."""
 

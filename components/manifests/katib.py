@@ -42,7 +42,7 @@ def webhooks(app: App, service: str, certificate: str) -> list[Manifest]:
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "failurePolicy": policy,
-            "timeoutSeconds": 10,
+            "timeoutSeconds": 5,  # every pod of a team waits so long where Katib hangs
             "clientConfig": {"service": {"name": service, "namespace": app.namespace, "path": path}},
             "namespaceSelector": {
                 "matchLabels": {"app.kubernetes.io/instance": app.platform, **INJECTION},

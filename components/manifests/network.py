@@ -59,10 +59,15 @@ class Entrance:
     """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
 
     platform: str
+    namespace: str | None = None
+    """One more namespace, by its name."""
 
     def peers(self) -> list[Manifest]:
         """What a rule names it by."""
-        return [{"namespaceSelector": {"matchLabels": {GATEWAY: self.platform}}}]
+        labels = [{GATEWAY: self.platform}]
+        if self.namespace:
+            labels.append({NAMESPACE: self.namespace})
+        return [{"namespaceSelector": {"matchLabels": each}} for each in labels]
 
 
 @dataclass(frozen=True)

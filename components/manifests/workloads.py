@@ -268,11 +268,12 @@ def job(app: App, config_hash: str, template: Manifest) -> Manifest:
     It has no `ttlSecondsAfterFinished`: a Job that the cluster removes would be made anew by each `up`. It is
     tried four times, 10, 20 and 40 s apart: enough for a server that restarts, and a run that cannot go on
     says so within two minutes. (Kubernetes' own 6 retries take longer than the ten minutes of the engine.)
+    One that failed stays failed for good: the next `up` makes it anew instead of waiting for it.
     """
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": app.metadata(f"{app.name}-{config_hash}"),
+        "metadata": app.metadata(f"{app.name}-{config_hash}", {"pulumi.com/replaceUnready": "true"}),
         "spec": {"backoffLimit": _RETRIES, "template": template},
     }
 

@@ -7,12 +7,15 @@ from typing import Any
 import pulumi
 
 from blueprints.model import Blueprint
+from blueprints.names import system_namespace
 from components.charts import release
 from components.credentials import Credentials, Label
 from components.manifests import configuration, monitoring, namespaces, network
+from components.manifests.gateway import grant
 from components.manifests.metadata import App, Manifest
 from components.manifests.network import Edge
 from components.monitoring.dashboards import dashboards, document
+from components.monitoring.login import login, secret
 from components.monitoring.parts import Parts, embedded, owner, release_name
 from components.monitoring.rules import groups
 from components.monitoring.targets import Target, targets
@@ -37,6 +40,8 @@ class MonitoringArgs:
     """What comes first: the platform's namespace and its policies."""
     gpus: tuple[pulumi.Resource, ...] = ()
     """What makes the namespace of GPU software, if there is one."""
+    gateway: tuple[pulumi.Resource, ...] = ()
+    """What brings the kinds of gateways, if the platform has one."""
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -51,6 +56,11 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__(component_token(Monitoring), name, shown, opts)
         first = self._software(args) if embedded(args.blueprint) else args.after
         self._let_in(args, found)
+        wanted = args.blueprint.monitoring
+        if wanted and wanted.host and args.blueprint.gateway:
+            parts = Parts.of(args.blueprint.name)
+            opened = grant(parts.own, parts.grafana, system_namespace(args.blueprint.name))
+            register(self, opened, depends_on=[*first, *args.gateway])
         for manifest in objects(args.blueprint):
             register(self, manifest, depends_on=first)
         self.targets = pulumi.Output.from_input(shown["targets"])
@@ -76,14 +86,20 @@ class Monitoring(pulumi.ComponentResource):
             configuration.secret(own, dict(zip(ADMIN_KEYS, ("admin", password), strict=True)), ADMIN),
             depends_on=ready,
         )
+        entrance = login(blueprint)
+        own_secret = secret(own, entrance, args.credentials) if entrance else None
+        secrets = [admin, *([register(self, own_secret, depends_on=ready)] if own_secret else [])]
+        fingerprints = [args.credentials.fingerprint(Label.GRAFANA_ADMIN)]
+        if entrance and own_secret:
+            fingerprints.append(args.credentials.fingerprint(Label.login_client(entrance.site.name)))
         chart = release(
             self,
             PROMETHEUS_STACK,
-            values(own, wanted, args.images, args.credentials.fingerprint(Label.GRAFANA_ADMIN)),
+            values(own, wanted, args.images, "-".join(fingerprints), entrance),
             namespace=own.namespace,
             name=release_name(blueprint.name),
             images=args.images,
-            depends_on=[*ready, claim, admin],
+            depends_on=[*ready, claim, *secrets],
         )
         return (chart,)
 

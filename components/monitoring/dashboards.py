@@ -151,6 +151,7 @@ def _tracking(blueprint: Blueprint) -> Dashboard:
 
 
 def _database(blueprint: Blueprint) -> Dashboard:
+    """What every platform has of its database; that of servers which measure themselves is another."""
     sets = f'namespace="{blueprint.name}", statefulset="postgresql"'
     return Dashboard(
         "database",
@@ -177,6 +178,53 @@ def _database(blueprint: Blueprint) -> Dashboard:
                     ),
                 ),
                 "bytes",
+            ),
+        ),
+    )
+
+
+def _database_cluster(blueprint: Blueprint) -> Dashboard:
+    own = f'platform="{blueprint.name}", job="postgresql"'
+    return Dashboard(
+        "database-cluster",
+        "Database servers",
+        (
+            Panel("Primary", ((f"cnpg_pg_replication_in_recovery{{{own}}} == bool 0", "{{pod}}"),)),
+            Panel("Behind the primary", ((f"cnpg_pg_replication_lag{{{own}}}", "{{pod}}"),), "s"),
+            Panel(
+                "Connections", ((f"sum by (pod, state) (cnpg_backends_total{{{own}}})", "{{pod}} {{state}}"),)
+            ),
+            Panel(
+                "Size",
+                ((f'max(cnpg_pg_database_size_bytes{{{own}, datname="mlflow"}})', "mlflow"),),
+                "bytes",
+            ),
+        ),
+    )
+
+
+def _pipelines(blueprint: Blueprint) -> Dashboard:
+    """Argo's controller runs the steps: its gauges and counters tell of all teams together."""
+    own = f'platform="{blueprint.name}", job="workflows"'
+    return Dashboard(
+        "pipelines",
+        "Pipelines",
+        (
+            Panel("Runs by phase", ((f"sum by (phase) (argo_workflows_gauge{{{own}}})", "{{phase}}"),)),
+            Panel("Steps by phase", ((f"sum by (phase) (argo_workflows_pods_gauge{{{own}}})", "{{phase}}"),)),
+            Panel(
+                "Errors of the controller",
+                ((f"sum by (cause) (rate(argo_workflows_error_count{{{own}}}[5m]))", "{{cause}}"),),
+            ),
+            Panel(
+                "Servers that are ready",
+                (
+                    (
+                        f'kube_deployment_status_replicas_available{{namespace="{blueprint.name}", '
+                        'deployment=~"ml-pipeline.*|workflow-controller|metadata.*"}',
+                        "{{deployment}}",
+                    ),
+                ),
             ),
         ),
     )
@@ -321,7 +369,12 @@ def _teams(blueprint: Blueprint) -> Dashboard:
 
 
 _ALWAYS: tuple[Callable[[Blueprint], Dashboard | None], ...] = (_tracking, _database, _bucket, _teams)
-_OF_TARGETS: dict[str, Callable[[Blueprint], Dashboard | None]] = {"kueue": _queues, "dcgm": _gpus}
+_OF_TARGETS: dict[str, Callable[[Blueprint], Dashboard | None]] = {
+    "postgresql": _database_cluster,
+    "workflows": _pipelines,
+    "kueue": _queues,
+    "dcgm": _gpus,
+}
 """Dashboards of what is measured on some platforms alone, by the target."""
 
 

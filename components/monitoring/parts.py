@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from blueprints.model import Blueprint
 from blueprints.names import fit, monitoring_namespace, system_namespace
 from components.manifests.metadata import App
-from components.manifests.network import Edge, Entrance, Outside, Peer, Pods
+from components.manifests.network import Edge, Outside, Peer, Pods
 from components.monitoring.targets import targets
 
 PROMETHEUS = 9090
@@ -89,11 +89,6 @@ def _own(blueprint: Blueprint, parts: Parts) -> tuple[Edge, ...]:
         Edge(parts.prometheus, Outside(), _KUBELET),
         Edge(parts.prometheus, parts.state_metrics, _STATE_METRICS),
         Edge(parts.grafana, parts.prometheus, PROMETHEUS),
-        *(
-            (Edge(Entrance(blueprint.name), parts.grafana, GRAFANA),)
-            if monitoring and monitoring.host
-            else ()
-        ),
         *(
             (
                 Edge(parts.prometheus, parts.alertmanager, ALERTMANAGER),

@@ -55,6 +55,7 @@ def groups(blueprint: Blueprint) -> list[Manifest]:
         ("workloads", _workloads(blueprint)),
         ("bucket", _bucket(blueprint)),
         ("database", _database(blueprint)),
+        ("certificates", _certificates(blueprint)),
         ("gpus", _gpus(blueprint)),
         ("queues", _queues(blueprint)),
         ("targets", _targets(blueprint)),
@@ -213,17 +214,17 @@ def _backup(blueprint: Blueprint) -> Iterable[Manifest]:
 def _workloads(blueprint: Blueprint) -> Iterable[Manifest]:
     chosen = f'{{namespace=~"{_own_namespaces(blueprint)}"}}'
     kinds = (
-        ("deployment", "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas"),
-        ("statefulset", "kube_statefulset_status_replicas_ready", "kube_statefulset_replicas"),
+        ("Deployment", "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas"),
+        ("StatefulSet", "kube_statefulset_status_replicas_ready", "kube_statefulset_replicas"),
     )
     for kind, ready, wanted in kinds:
         yield _alert(
-            "ReplicasMissing",
+            f"{kind}Short",
             f"{ready}{chosen} < {wanted}{chosen}",
             lasting="15m",
             severity=TICKET,
             platform=blueprint.name,
-            summary=f"{kind} {{{{ $labels.namespace }}}}/{{{{ $labels.{kind} }}}} lacks ready pods",
+            summary=f"{kind} {{{{ $labels.namespace }}}}/{{{{ $labels.{kind.lower()} }}}} lacks ready pods",
             remedy="ziggurat status --deep",
         )
     yield _alert(
@@ -262,6 +263,55 @@ def _server_down(blueprint: Blueprint, name: str, alert: str, what: str) -> Mani
 def _database(blueprint: Blueprint) -> Iterable[Manifest]:
     if isinstance(blueprint.database, EmbeddedDatabase):
         yield _server_down(blueprint, "postgresql", "DatabaseDown", "the registry database")
+    if not _measured(blueprint, "postgresql"):
+        return
+    platform = blueprint.name
+    up, standby, lag = (
+        _series(name, platform, job="postgresql")
+        for name in ("cnpg_collector_up", "cnpg_pg_replication_in_recovery", "cnpg_pg_replication_lag")
+    )
+    yield _alert(
+        "DatabaseDown",
+        f"(count({standby} == 0) or vector(0)) == 0",
+        lasting="3m",
+        severity=PAGE,
+        platform=platform,
+        summary=f"the registry database of {platform} has no primary, or none that can be measured",
+        remedy=f"kubectl --namespace {platform} describe clusters.postgresql.cnpg.io",
+    )
+    yield _alert(
+        "DatabaseServerDown",
+        f"{up} == 0",
+        lasting="10m",
+        severity=TICKET,
+        platform=platform,
+        summary="server {{ $labels.pod }} of the registry database does not answer",
+        remedy="its log; CloudNativePG makes it anew if its volume is lost",
+    )
+    yield _alert(
+        "DatabaseLag",
+        f"{lag} > 300",
+        lasting="10m",
+        severity=TICKET,
+        platform=platform,
+        summary="server {{ $labels.pod }} of the registry database is {{ $value }} seconds behind",
+        remedy="is its volume full, or its node busy? nobody is promoted who is far behind",
+    )
+
+
+def _certificates(blueprint: Blueprint) -> Iterable[Manifest]:
+    if not _measured(blueprint, "cert-manager"):
+        return
+    ends = _series("certmanager_certificate_expiration_timestamp_seconds", blueprint.name)
+    yield _alert(
+        "CertificateEnds",
+        f"{ends} - time() < 10 * 86400",
+        lasting="1h",
+        severity=TICKET,
+        platform=blueprint.name,
+        summary="certificate {{ $labels.exported_namespace }}/{{ $labels.name }} ends within ten days",
+        remedy="kubectl describe certificate tells why cert-manager has not renewed it",
+    )
 
 
 def _bucket(blueprint: Blueprint) -> Iterable[Manifest]:

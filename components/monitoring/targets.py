@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from blueprints.model import Blueprint
-from blueprints.model.storage import EmbeddedArtifacts
+from blueprints.model.storage import EmbeddedArtifacts, HighlyAvailableDatabase
 from blueprints.names import gpu_namespace
-from components import artifacts, queues, tracking
+from components import artifacts, certificates, queues, tracking
 from components.apps import Apps
+from components.database import cluster
 from components.manifests.metadata import App
+from components.pipelines import parts as pipelines
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,29 @@ def _kueue(blueprint: Blueprint) -> Iterable[Target]:
         yield Target("kueue", app, queues.METRICS, "https", service=queues.METRICS_SERVICE)
 
 
+def _database(blueprint: Blueprint) -> Iterable[Target]:
+    """A cluster of CloudNativePG measures itself; a server by itself is known by its pod and its volume."""
+    if isinstance(blueprint.database, HighlyAvailableDatabase):
+        apps = Apps.of(blueprint.name)
+        yield Target("postgresql", apps.servers, cluster.METRICS)
+        if blueprint.database.pooler:
+            yield Target("pooler", apps.pooler, cluster.POOLER_METRICS)
+
+
+def _pipelines(blueprint: Blueprint) -> Iterable[Target]:
+    if blueprint.pipelines:
+        parts = pipelines.Parts.of(blueprint.name)
+        yield Target("pipelines", parts.door, pipelines.METRICS)
+        yield Target("workflows", parts.workflows, pipelines.WORKFLOW_METRICS)
+        yield Target("schedules", parts.schedules, pipelines.SCHEDULE_METRICS)
+
+
+def _certificates(blueprint: Blueprint) -> Iterable[Target]:
+    if certificates.runs_cert_manager(blueprint.certificates):
+        app = certificates.controller(blueprint.name)
+        yield Target("cert-manager", app, certificates.METRICS, "http-metrics")
+
+
 def _gpus(blueprint: Blueprint) -> Iterable[Target]:
     """The GPU operator brings NVIDIA's exporter; a mere device plugin does not."""
     if any(pool.device_plugin == "operator" for pool in blueprint.gpu_pools.values()):
@@ -55,7 +80,15 @@ def _gpus(blueprint: Blueprint) -> Iterable[Target]:
         yield Target("dcgm", App(blueprint.name, space, "dcgm-exporter", "gpu-pools", pods=labels), 9400)
 
 
-TARGETS: tuple[Callable[[Blueprint], Iterable[Target]], ...] = (_mlflow, _seaweedfs, _kueue, _gpus)
+TARGETS: tuple[Callable[[Blueprint], Iterable[Target]], ...] = (
+    _mlflow,
+    _seaweedfs,
+    _database,
+    _pipelines,
+    _certificates,
+    _kueue,
+    _gpus,
+)
 """Every part that may be measured."""
 
 

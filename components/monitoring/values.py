@@ -6,7 +6,7 @@ off. So is the node exporter, whose pods need the host: whoever runs the cluster
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blueprints.model.monitoring import Alerts, Monitoring
 from blueprints.quantities import amount
@@ -18,6 +18,9 @@ from components.monitoring.parts import GRAFANA, release_name
 from components.versions import ImageSource
 from components.versions import monitoring as versions
 from components.versions.model import Image
+
+if TYPE_CHECKING:
+    from components.monitoring.login import GrafanaLogin
 
 ADMIN = "grafana-admin"
 """The Secret with Grafana's administrator."""
@@ -74,8 +77,15 @@ def _image(image: Image, images: ImageSource) -> dict[str, Any]:
     return {"registry": registry, "repository": image.repository, "tag": image.tag}
 
 
-def values(app: App, monitoring: Monitoring, images: ImageSource, admin_fingerprint: str) -> dict[str, Any]:
-    """The chart's values; `admin_fingerprint` restarts Grafana with a new password."""
+def values(
+    app: App,
+    monitoring: Monitoring,
+    images: ImageSource,
+    admin_fingerprint: str,
+    login: GrafanaLogin | None = None,
+) -> dict[str, Any]:
+    """The chart's values; `admin_fingerprint` restarts Grafana with a new password, `login` is how people get
+    in where there is a single sign-on."""
     return {
         "fullnameOverride": release_name(app.platform),
         "global": {"imagePullSecrets": [{"name": images.pull_secret}] if images.pull_secret else []},
@@ -85,7 +95,7 @@ def values(app: App, monitoring: Monitoring, images: ImageSource, admin_fingerpr
         "prometheusOperator": _operator(app, images),
         "prometheus": {"prometheusSpec": _prometheus(app, monitoring, images)},
         "alertmanager": _alertmanager(monitoring.alerts, images),
-        "grafana": _grafana(monitoring, images, admin_fingerprint),
+        "grafana": _grafana(monitoring, images, admin_fingerprint, login),
         "kubelet": _kubelet(app),
         "kubeStateMetrics": {"enabled": True},
         "kube-state-metrics": _state_metrics(app, images),
@@ -188,7 +198,9 @@ def _alertmanager(alerts: Alerts | None, images: ImageSource) -> dict[str, Any]:
     }
 
 
-def _grafana(monitoring: Monitoring, images: ImageSource, admin_fingerprint: str) -> dict[str, Any]:
+def _grafana(
+    monitoring: Monitoring, images: ImageSource, admin_fingerprint: str, login: GrafanaLogin | None
+) -> dict[str, Any]:
     """Grafana keeps nothing: dashboards and the data source are files that a sidecar writes."""
     server = {"root_url": f"https://{monitoring.host}/"} if monitoring.host else {}
     return {
@@ -232,8 +244,10 @@ def _grafana(monitoring: Monitoring, images: ImageSource, admin_fingerprint: str
             "news": {"news_feed_enabled": False},
             "plugins": {"preinstall_disabled": True},
             "security": {"disable_gravatar": True, "cookie_secure": monitoring.host is not None},
-            "users": {"allow_sign_up": False},
+            "users": {"allow_sign_up": False, **({"auto_assign_org_role": "Admin"} if login else {})},
+            **({"auth.generic_oauth": login.settings} if login else {}),
         },
+        **(login.chart() if login else {}),
     }
 
 

@@ -22,7 +22,7 @@ from blueprints.model.access import Connector, EmbeddedAuth
 from components.credentials import Credentials, Label
 from components.manifests import configuration, workloads
 from components.manifests.metadata import App, Manifest, digest
-from components.manifests.network import Edge, Outside
+from components.manifests.network import API_PORTS, Edge, Outside
 from components.objects import component_token, register
 from components.signon.issuer import CLIENT_SECRET, DEX_PORT, dex_app, login_secret
 from components.sites import Site, sites
@@ -46,7 +46,6 @@ USERS = "dex-users"
 """The Secret with the hashes of its own users' passwords."""
 _TELEMETRY = 5558
 _USER = 1001
-_API_PORTS = (443, 6443)
 _RESOURCES = workloads.Resources(cpu="20m", memory="64Mi", memory_limit="256Mi")
 _CONFIG = "/etc/dex"
 _USER_IDS = uuid.UUID("0b8d8c4e-7d0f-5b1c-9a58-0a6f7f7c2b11")
@@ -58,7 +57,7 @@ def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
     auth = blueprint.auth
     if not isinstance(auth, EmbeddedAuth):
         return ()
-    ports = [*_API_PORTS, *(port for each in auth.connectors.values() for port in connector_ports(each))]
+    ports = [*API_PORTS, *(port for each in auth.connectors.values() for port in connector_ports(each))]
     return tuple(Edge(dex_app(blueprint.name), Outside(), port) for port in dict.fromkeys(ports))
 
 

@@ -15,6 +15,7 @@ from components.versions.core import (
     SEAWEEDFS,
 )
 from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
+from components.versions.gateway import ENVOY_GATEWAY
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
 from components.versions.model import Chart, Definition, Image, ImageSource
@@ -58,6 +59,7 @@ CHARTS: tuple[Chart, ...] = (
     NVIDIA_DEVICE_PLUGIN,
     NVIDIA_GPU_OPERATOR,
     CERT_MANAGER,
+    ENVOY_GATEWAY,
     CLOUDNATIVE_PG,
     PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
@@ -74,6 +76,7 @@ __all__ = [
     "CUDA_SAMPLE",
     "DEX",
     "ENVOY",
+    "ENVOY_GATEWAY",
     "GIT",
     "KFP_API_SERVER",
     "KFP_DRIVER",

@@ -9,7 +9,10 @@ JOBSET = Chart(
     "0.12.0",
     oci=True,
     images=(Image("registry.k8s.io", "jobset/jobset", "v0.12.0"),),
-    definitions=(Definition("jobset.x-k8s.io", ("v1alpha2",), "JobSet", "jobsets", namespaced=True),),
+    definitions=(
+        # In the folder `crds` of the chart: Helm leaves it there.
+        Definition("jobset.x-k8s.io", ("v1alpha2",), "JobSet", "jobsets", namespaced=True, kept=True),
+    ),
 )
 """The version that Trainer's own chart would bring."""
 KUBEFLOW_TRAINER = Chart(

@@ -311,6 +311,28 @@ class TestAwait:
             plugin.apply(given)
         assert caught.value.id == f"{namespace}/a"
 
+    @pytest.mark.parametrize("anew", [True, False])
+    def test_a_failed_job_is_made_anew_where_it_says_so(self, plugin, namespace, anew):
+        """The next run replaces it, though nothing of it has changed."""
+        given = named(
+            "batch/v1",
+            "Job",
+            namespace,
+            metadata={"annotations": {"pulumi.com/replaceUnready": str(anew).lower()}},
+            spec={
+                "activeDeadlineSeconds": 1,
+                "template": {"spec": {**STUCK, "restartPolicy": "Never"}},
+            },
+        )
+        with pytest.raises(InitFailedError) as caught:
+            plugin.apply(given)
+        failed = caught.value
+        urn = urn_of(given)
+        good = plugin.check(urn, given, reveal(failed.state["__inputs"]))
+        found = plugin.diff(urn, failed.id, failed.state, good)
+        assert bool(found.replaces) == anew
+        assert found.deleteBeforeReplace == anew
+
     @pytest.mark.parametrize(
         ("kind", "spec"),
         [

@@ -230,7 +230,7 @@ spec:
 _CONNECT = """
 import socket, sys
 try:
-    socket.create_connection((sys.argv[1], int(sys.argv[2])), 4).close()
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).close()
     print("open")
 except OSError as error:
     print("closed")
@@ -307,6 +307,18 @@ def test_teams_do_not_reach_each_other(platform, visitors, table):
         server.wait()
     table.add(who="a pod of pricing", workspace="network", attempt="a pod of vision", answer=found)
     assert found == "closed"
+
+
+@pytest.mark.parametrize("namespace", ["acme-ml", f"acme-ml-{MINE}"])
+@pytest.mark.parametrize("what", ["secrets", "configmaps", "pods", "pods/exec"])
+def test_a_pod_of_the_other_team_reads_nothing_from_the_cluster(platform, table, namespace, what):
+    account = f"system:serviceaccount:{platform.name}-{OTHER}:default"
+    asked = ("auth", "can-i", "create" if what == "pods/exec" else "get", what, "-n", namespace)
+    found = platform.kubectl(*asked, "--as", account, check=False).split()[0]
+    table.add(
+        who="an account of pricing", workspace="cluster", attempt=f"{what} in {namespace}", answer=found
+    )
+    assert found == "no"
 
 
 def test_the_database_refuses_who_has_no_password(platform, table):

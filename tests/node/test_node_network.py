@@ -72,7 +72,7 @@ def reaches(kubectl, space, pod, target) -> bool:
         "-o",
         "/dev/null",
         "-m",
-        "4",
+        "2",
         f"http://{target}/",
         check=False,
     )

@@ -1,15 +1,13 @@
-"""The last tests: a crashed node is cleaned up, and one that is taken down leaves the machine as it was."""
+"""The last test: a node that is taken down leaves the machine as it was."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from onenode import cluster, faults, machine
+from onenode import cluster, machine
 
-from ziggurat.progress import Progress, silent
-
-APPS = ("mlflow", "postgresql", "seaweedfs")
+from ziggurat.progress import Progress
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -19,17 +17,6 @@ def for_good(machine_before):
         pytest.skip("the node ran before these tests: make node-down, then make test-node")
     if os.environ.get("NODE_KEEP"):
         pytest.skip("NODE_KEEP: the node is to be kept")
-
-
-def test_a_crashed_node_is_cleaned_up_by_the_next_start(node, platform, settings):
-    """All of it is killed, its containers too: as where the machine's memory was full."""
-    cluster.crash(node)
-    assert not cluster.is_up(node)
-    left = cluster.leftovers(node)
-    assert any("mount" in each for each in left), left
-    cluster.up(node, settings, silent())
-    for app in APPS:
-        faults.wait_ready(platform, app)
 
 
 def test_what_the_node_changed_is_put_back(node, machine_before):

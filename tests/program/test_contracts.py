@@ -19,7 +19,8 @@ SHIPPED = sorted((Path(__file__).parents[2] / "blueprints").glob("*.yaml"))
 GOLDEN = Path(__file__).parent / "golden"
 
 CLUSTER_WIDE = {
-    "Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "StorageClass",
+    "Namespace", "GatewayClass", "ClusterRole", "ClusterRoleBinding",
+    "CustomResourceDefinition", "StorageClass",
     "ClusterQueue", "ResourceFlavor", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
     "ClusterStorageContainer", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
     "NodePool", "EC2NodeClass", "ComputeClass",
@@ -120,6 +121,30 @@ def test_every_object_comes_after_its_namespace(planned):
                     reached.add(urn)
                     pending.append(urn)
             assert namespaces[each.namespace] in reached, each.label
+
+
+def test_custom_resources_come_after_the_chart_of_their_kind_and_so_go_before_it(planned):
+    """The engine deletes in reverse: an operator stays until the last of its objects is gone."""
+    brings = {
+        (definition.group, definition.kind): each.urn
+        for each in planned.objects
+        if each.is_release
+        for definition in CHARTS[each.manifest["chart"].rpartition("/")[2]].definitions
+    }
+    dependencies = {each.urn: set(each.dependencies) for each in planned.objects}
+    for each in objects(planned):
+        release = brings.get((each.manifest["apiVersion"].rpartition("/")[0], each.kind))
+        assert release is None or release in reached(each.urn, dependencies), each.label
+
+
+def reached(urn, dependencies):
+    """All that comes before one resource."""
+    found, pending = set(), [urn]
+    while pending:
+        for other in dependencies.get(pending.pop(), set()) - found:
+            found.add(other)
+            pending.append(other)
+    return found
 
 
 def test_what_holds_data_is_protected_and_nothing_else(planned):

@@ -175,14 +175,14 @@ def test_rotating_everything_leaves_what_stored_data_is_encrypted_with(loaded_te
 
 
 def test_everything_that_the_components_derive_can_be_rotated_but_what_is_fixed(loaded_text):
-    loaded = loaded_text(
-        (OIDC + "backup: {}\npipelines: {host: kfp.acme.dev}\n").replace("starter", "orchestration")
-    )
+    more = "backup: {}\npipelines: {host: kfp.acme.dev}\nmonitoring: {}\n"
+    loaded = loaded_text((OIDC + more).replace("starter", "orchestration"))
     rotated = {label for item in rotatables(loaded.blueprint) for label in item.labels}
     labels = {value for name, value in vars(Label).items() if name.isupper()}
-    accounts = {Label.account(user) for user in ("admin", "ada", "bob")} | {Label.bucket_runs("vision")}
+    named = {Label.account(user) for user in ("admin", "ada", "bob")}
+    named |= {Label.bucket_runs("vision"), Label.cookie("pipelines")}
 
-    assert rotated == (labels | accounts) - FIXED
+    assert rotated == (labels | named) - FIXED
 
 
 def test_what_is_brought_cannot_be_rotated(loaded_text):

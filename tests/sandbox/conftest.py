@@ -86,7 +86,7 @@ class Machine:
             text=True,
         )
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 120) -> Ran:
+    def finish(self, process: subprocess.Popen[str], seconds: float = 300) -> Ran:
         """Waits for a command that was started."""
         try:
             out, err = process.communicate(timeout=seconds)

@@ -18,6 +18,12 @@ BLUEPRINT = """\
 apiVersion: ziggurat/v1
 name: rules
 phase: enterprise
+tracking: {{host: mlflow.acme.dev}}
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {{secretName: oidc-client}}
+  adminGroups: [ml-platform]
 teams: {{vision: {{}}}}
 backup: {{}}
 admission: {admission}

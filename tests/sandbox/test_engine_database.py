@@ -7,6 +7,7 @@ Nothing acts on a Cluster here: that servers fail over is for real containers to
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,14 @@ BLUEPRINT = f"""\
 apiVersion: ziggurat/v1
 name: {NAME}
 phase: enterprise
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {{secretName: oidc-client}}
+  adminGroups: [ml-platform]
 teams:
   vision: {{}}
-tracking: {{replicas: 3}}
+tracking: {{host: mlflow.acme.dev, replicas: 3}}
 database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
 backup: {{}}
 """
@@ -130,6 +136,7 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
     shown = machine.run("destroy", blueprint, "--yes", "--json").json
 
     kept = set(shown["kept"])
+    assert shown["keptCharts"] == ["cloudnative-pg"]
     assert {f"Cluster {NAME}/postgresql", f"Secret {NAME}/postgresql-mlflow"} <= kept
     # The operator, and the ways in and out of operator and servers: without them the servers would not live.
     assert machine.cluster.find("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg") is not None
@@ -142,10 +149,39 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
     assert servers(machine)["metadata"]["uid"] == before
 
 
-def test_destroy_with_data_takes_the_servers_before_their_operator(machine, blueprint, up):
+def hold(machine, *finalizers: str) -> None:
+    """Keeps the Cluster from going, as a controller does that has something to clean up."""
+    live = servers(machine)
+    live["metadata"]["finalizers"] = list(finalizers)
+    machine.cluster.request("PUT", f"/apis/{CNPG}/namespaces/{NAME}/clusters/postgresql", live)
+
+
+def test_the_operator_stays_until_the_servers_are_gone_and_what_keeps_them_is_told(
+    machine, blueprint, up, until
+):
+    hold(machine, "example.io/hold")
+    running = machine.start("destroy", blueprint, "--with-data", "--confirm", NAME)
+    until(lambda: servers(machine)["metadata"].get("deletionTimestamp"), 120)
+    record = ("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg")
+    assert machine.cluster.find(*record) is not None
+
+    running.send_signal(signal.SIGINT)
+    ended = machine.finish(running)
+
+    assert ended.code == ExitCode.INTERRUPTED
+    assert f"Cluster {NAME}/postgresql: finalizers example.io/hold" in ended.err
+    assert f"kubectl --namespace {NAME} patch cluster postgresql" in ended.err
+    assert machine.cluster.find(*record) is not None
+    hold(machine)
+
+
+def test_destroy_with_data_goes_on_from_there_and_tells_what_the_chart_leaves(machine, blueprint, up):
     done = machine.run("destroy", blueprint, "--with-data", "--confirm", NAME, "--json").json
 
     assert machine.cluster.find("v1", "Namespace", "", NAME) is None
     assert not machine.cluster.objects(CNPG, "Cluster", NAME)
-    assert "clusters.postgresql.cnpg.io" in definitions(machine)  # Helm leaves those of this chart
     assert done["stackRemoved"]
+    assert "clusters.postgresql.cnpg.io" in definitions(machine)  # Helm leaves those of this chart
+    assert len(done["left"]) == 11
+    assert all(item.endswith(".postgresql.cnpg.io") for item in done["left"])
+    assert done["notLookedFor"] == []

@@ -14,6 +14,12 @@ BLUEPRINT = """\
 apiVersion: ziggurat/v1
 name: audited
 phase: enterprise
+tracking: {host: mlflow.acme.dev}
+auth:
+  mode: oidc
+  issuer: https://login.acme.dev
+  clientSecret: {secretName: oidc-client}
+  adminGroups: [ml-platform]
 teams: {vision: {}, pricing: {}}
 backup: {}
 admission: {tags: Warn}

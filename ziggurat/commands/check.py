@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 30.0
 """How long one check may take."""
 
-KINDS: dict[str, str] = {"gpu": "Take a GPU of each pool as a team, and see whether it works."}
+KINDS: dict[str, str] = {
+    "auth": "Who gets what at each page: the matrix, and whether it holds.",
+    "gpu": "Take a GPU of each pool as a team, and see whether it works.",
+}
 """What else can be checked, with its line of help: `auth` is `ziggurat/commands/check_auth.py`."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from blueprints import Loaded
 from ziggurat.cluster import Cluster
 from ziggurat.engine.changes import SIGNS, Change, Outcome
+from ziggurat.engine.leftovers import Left, what_is_left, with_stuck
 from ziggurat.engine.preflight import Checked, check, connect, require_same_cluster, require_unlocked
 from ziggurat.engine.stack import Engine
 from ziggurat.engine.state import Managed, State
@@ -123,7 +124,9 @@ class Destroyed:
     outcome: Outcome
     kept: tuple[Managed, ...] = ()
     """Objects that hold data, which are still there and still the stack's."""
-    left: tuple[str, ...] = ()
+    charts: tuple[str, ...] = ()
+    """Charts whose releases are still there, as what is kept is of their kinds: its operators."""
+    left: Left = field(default_factory=Left)
     """What is still on the cluster of a platform that was destroyed with its data."""
     with_data: bool = False
     missing: bool = False
@@ -135,7 +138,9 @@ class Destroyed:
             **describe(self.target),
             "summary": self.outcome.summary(),
             "kept": [item.label for item in self.kept],
-            "left": list(self.left),
+            "keptCharts": list(self.charts),
+            "left": self.left.labels(),
+            "notLookedFor": list(self.left.unseen),
             "stackRemoved": self.with_data and not self.missing,
         }
 
@@ -152,10 +157,13 @@ class Destroyed:
             lines.append("kept, with the data they hold:")
             lines += [f"    {item.label}" for item in holding]
             lines += [f"    and what these depend on: {', '.join(needed)}"] if needed else []
+            lines += (
+                [f"    and the charts that look after them: {', '.join(self.charts)}"] if self.charts else []
+            )
             lines.append("`ziggurat up` finds them again; `ziggurat destroy --with-data` deletes them too")
         if self.with_data:
             lines.append(f"the stack {self.target.stack} and its root secret are removed")
-            lines.append("left on the cluster: " + (", ".join(self.left) or "nothing of this platform"))
+            lines += self.left.text()
         return "\n".join(lines)
 
 
@@ -328,13 +336,17 @@ class Run:
         """Takes the platform down, keeping what holds data unless `with_data`."""
         before = self.engine.state
         going = [item for item in before.objects if with_data or not item.protected]
-        outcome = self.engine.destroy(with_data=with_data, total=len(going))
+        try:
+            outcome = self.engine.destroy(with_data=with_data, total=len(going))
+        except ZigguratError as error:
+            raise with_stuck(error, cluster, going) from error
         if with_data:
-            left = what_is_left(cluster, before.objects)
+            left = what_is_left(cluster, before)
             self.engine.remove()
             return Destroyed(self.target, outcome, left=left, with_data=True)
         self.engine.state = self.engine.read_state()
-        return Destroyed(self.target, outcome, kept=self.engine.state.objects)
+        charts = tuple(sorted({release.chart for release in self.engine.state.releases}))
+        return Destroyed(self.target, outcome, kept=self.engine.state.objects, charts=charts)
 
 
 def open_run(
@@ -387,22 +399,6 @@ def require_unblocked(preview: Preview) -> None:
         where=f"stack {preview.target.stack}",
         remedy=f"put the blueprint back so that it stays; or, if its data may go: ziggurat up {flags}",
     )
-
-
-def what_is_left(cluster: Cluster, objects: Iterable[Managed]) -> tuple[str, ...]:
-    """What is still there of a platform's objects, and the volumes that its claims leave behind."""
-    everything = list(objects)
-    spaces = {item.name for item in everything if item.kind == "Namespace"}
-    wide = [item for item in everything if not item.namespace or item.namespace not in spaces]
-    there = [
-        item.label for item in wide if cluster.find(item.api_version, item.kind, item.namespace, item.name)
-    ]
-    volumes = [
-        f"PersistentVolume {volume['metadata']['name']}"
-        for volume in cluster.objects("v1", "PersistentVolume", "")
-        if ((volume.get("spec") or {}).get("claimRef") or {}).get("namespace") in spaces
-    ]
-    return (*there, *volumes)
 
 
 def _is_named(change: Change, names: Sequence[str]) -> bool:

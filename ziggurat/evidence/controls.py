@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ziggurat.check.report import Outcome as CheckOutcome
+from ziggurat.evidence import service
 from ziggurat.evidence.facts import Facts, Live
 from ziggurat.evidence.report import Finding, Outcome
 
@@ -142,11 +143,19 @@ def _database(facts: Facts, objects: list[Live]) -> Verdict:
     superuser = ("postgresql", "postgres")
     if superuser in _secret_keys(server):
         return Outcome.FAILS, "the tracking server reads the superuser's password"
+    clusters = [each for each in objects if each.managed.kind == "Cluster"]
+    if any(each.at("spec", "enableSuperuserAccess") is not False for each in clusters):
+        return Outcome.FAILS, "the superuser of the database cluster has a password"
+    if clusters:
+        return (
+            Outcome.HOLDS,
+            "the tracking server is the owner of its database; the superuser has no password",
+        )
     return Outcome.HOLDS, "the tracking server reads its own role's password and not the superuser's"
 
 
 def _database_objects(facts: Facts) -> list[Live]:
-    database = facts.live("StatefulSet", "postgresql")
+    database = [*facts.live("StatefulSet", "postgresql"), *facts.live("Cluster", "postgresql")]
     return [*database, *facts.live("Deployment", "mlflow")] if database else []
 
 
@@ -241,6 +250,14 @@ def _encrypted(facts: Facts, objects: list[Live]) -> Verdict:
     return Outcome.HOLDS, f"encrypted in the stack's state by `{facts.state.encryption}`"
 
 
+def _encrypted_ways(facts: Facts) -> list[Live]:
+    """The gateway and its certificates; nothing where there is no gateway, whatever else has certificates."""
+    gateways = facts.live("Gateway")
+    spaces = {each.managed.namespace for each in gateways}
+    certificates = [each for each in facts.live("Certificate") if each.managed.namespace in spaces]
+    return [*gateways, *certificates] if gateways else []
+
+
 _TRACKING = _kind("Deployment", name="mlflow")
 _REFUSED = "the policy and the action of its binding, as the API server has them"
 
@@ -326,6 +343,30 @@ CONTROLS: tuple[Control, ...] = (
         _kind("CronJob", name="backup"),
         _verified,
         _NO_BACKUP,
+    ),
+    Control(
+        "database-availability",
+        "The database survives the loss of a server",
+        "the ready servers of its cluster",
+        _kind("Cluster"),
+        service.database,
+        "the database is one server, or brought",
+    ),
+    Control(
+        "encryption",
+        "Ways from outside are encrypted",
+        "the listeners of the gateway, and its certificates",
+        _encrypted_ways,
+        service.encryption,
+        "the blueprint has no `gateway`",
+    ),
+    Control(
+        "alerts",
+        "Outages are noticed",
+        "the alerts of the PrometheusRule",
+        _kind("PrometheusRule"),
+        service.alerts,
+        "the blueprint has no `monitoring`",
     ),
     Control(
         "images",

@@ -59,6 +59,16 @@ def test_changes(before: str, after: str, said: list[str]) -> None:
     assert [str(change) for change in illegal_changes(resolved(BASE), new)] == said
 
 
+def test_a_capability_with_data_may_come_and_its_database_may_not_change_or_go_then() -> None:
+    without = BASE.replace("starter", "orchestration")
+    with_pipelines = without + "pipelines: {}\n"
+    before, after = loads(without, "b"), loads(with_pipelines, "b")
+
+    assert illegal_changes(before.resolved(), after.blueprint) == ()
+    gone = illegal_changes(after.resolved(), before.blueprint)
+    assert [str(change) for change in gone] == [f"pipelines.database.mode: embedded -> (left out) — {LOST}"]
+
+
 def test_a_brought_bucket_may_not_change_but_its_credentials_may() -> None:
     s3 = BASE.split("artifacts")[0] + "artifacts: {mode: s3, bucket: one, secret: {secretName: a}}\n"
     new = loads(s3.replace("one", "two").replace("secretName: a", "secretName: b"), "b").blueprint

@@ -5,7 +5,7 @@ import pytest
 from blueprints import databases
 from blueprints.loader import loads
 
-HEAD = "apiVersion: ziggurat/v1\nname: acme\nphase: enterprise\nteams: {vision: {}}\n"
+HEAD = "apiVersion: ziggurat/v1\nname: acme\nphase: orchestration\nteams: {vision: {}}\n"
 
 
 def pool(tracking: str, database: str) -> int | None:
@@ -30,8 +30,11 @@ def test_all_pools_together_fit(tracking: str, database: str, most: int | None) 
 
 
 def test_two_replicas_are_what_an_enterprise_has_by_default() -> None:
-    assert loads(HEAD, "b").blueprint.tracking.replicas == 2
-    assert loads(HEAD.replace("enterprise", "automation"), "b").blueprint.tracking.replicas == 1
+    login = "{mode: embedded, host: login.acme.dev, adminGroups: [ml], users: {ann@acme.dev: {}}}"
+    text = HEAD.replace("orchestration", "enterprise")
+    text = f"{text}tracking: {{host: mlflow.acme.dev}}\nauth: {login}\n"
+    assert loads(text, "b").blueprint.tracking.replicas == 2
+    assert loads(HEAD, "b").blueprint.tracking.replicas == 1
 
 
 @pytest.mark.parametrize(

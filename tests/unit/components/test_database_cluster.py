@@ -12,7 +12,7 @@ from components.manifests import network
 from components.versions import CNPG_POSTGRESQL, POSTGRESQL, ImageSource
 from ziggurat.plan import plan
 
-HEAD = "apiVersion: ziggurat/v1\nname: acme\nphase: enterprise\nteams: {vision: {}}\nbackup: {}\n"
+HEAD = "apiVersion: ziggurat/v1\nname: acme\nphase: orchestration\nteams: {vision: {}}\nbackup: {}\n"
 APPS = Apps.of("acme")
 POOLED = "{mode: highlyAvailable, pooler: {instances: 3}, readReplica: true}"
 

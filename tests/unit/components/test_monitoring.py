@@ -16,11 +16,13 @@ from components.manifests.network import Pods, app_policy
 from components.monitoring import rules
 from components.monitoring.component import objects
 from components.monitoring.dashboards import dashboards, document
+from components.monitoring.login import login
 from components.monitoring.parts import Parts, owner, release_name
 from components.monitoring.targets import targets
 from components.monitoring.values import claim_name, values
 from components.versions import PROMETHEUS_STACK, ImageSource
 
+EVERY = ("monitoring", "monitoring-alerts", "monitoring-existing", "monitoring-login", "monitoring-oidc")
 VARIANTS = Path(__file__).parents[2] / "program" / "variants"
 
 
@@ -45,6 +47,19 @@ def leaves(value):
         ("two-teams", []),
         ("monitoring", ["mlflow", "seaweedfs"]),
         ("monitoring-alerts", ["mlflow", "seaweedfs", "kueue", "dcgm"]),
+        (
+            "monitoring-login",
+            [
+                "mlflow",
+                "seaweedfs",
+                "postgresql",
+                "pooler",
+                "pipelines",
+                "workflows",
+                "schedules",
+                "cert-manager",
+            ],
+        ),
         ("monitoring-existing", ["mlflow"]),
     ],
 )
@@ -52,7 +67,7 @@ def test_what_a_platform_has_is_measured_and_nothing_else(name, measured):
     assert [target.name for target in targets(blueprint(name))] == measured
 
 
-@pytest.mark.parametrize("name", ["monitoring", "monitoring-alerts", "monitoring-existing"])
+@pytest.mark.parametrize("name", EVERY)
 def test_prometheus_gets_to_every_target_and_nobody_else_to_its_metrics(name):
     chosen = blueprint(name)
     table = edges(chosen, Apps.of(chosen.name))
@@ -165,7 +180,7 @@ def rules_of(name: str) -> list[dict]:
     return [rule for group in rules.groups(blueprint(name)) for rule in group["rules"]]
 
 
-@pytest.mark.parametrize("name", ["monitoring", "monitoring-alerts", "monitoring-existing"])
+@pytest.mark.parametrize("name", EVERY)
 def test_every_alert_says_what_is_wrong_and_what_to_do(name):
     alerts = [rule for rule in rules_of(name) if "alert" in rule]
     assert alerts
@@ -246,3 +261,42 @@ def test_metrics_carry_the_platform_and_their_target():
         (endpoint,) = spec.get("podMetricsEndpoints") or spec["endpoints"]
         added = {item["targetLabel"]: item["replacement"] for item in endpoint["relabelings"]}
         assert added == {"job": each["metadata"]["name"], "platform": "acme-ml"}
+
+
+def generic_oauth(name: str) -> tuple[dict, dict]:
+    chosen = blueprint(name)
+    assert chosen.monitoring
+    given = values(Parts.of(chosen.name).own, chosen.monitoring, ImageSource(), "x", login(chosen))
+    return given["grafana"]["grafana.ini"], given["grafana"]
+
+
+def test_grafana_is_a_client_of_the_platforms_own_issuer():
+    ini, grafana = generic_oauth("monitoring-login")
+    told = ini["auth.generic_oauth"]
+    assert ini["server"]["root_url"] == "https://grafana.acme.net/"
+    assert told["auth_url"] == "https://login.acme.net/auth"
+    assert told["token_url"] == "http://dex.acme-ml.svc.cluster.local:5556/token"
+    assert told["allowed_groups"] == '["ml-platform"]'
+    assert "client_secret" not in told
+    assert grafana["envValueFrom"] == {
+        "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": {
+            "secretKeyRef": {"name": "login-grafana", "key": "client-secret"}
+        }
+    }
+    table = edges(blueprint("monitoring-login"), Apps.of("acme-ml"))
+    assert any(edge.source == Parts.of("acme-ml").grafana and edge.port == 5556 for edge in table)
+
+
+def test_grafana_trusts_the_authority_of_a_brought_issuer():
+    ini, grafana = generic_oauth("monitoring-oidc")
+    assert ini["auth.generic_oauth"]["tls_client_ca"] == "/etc/issuer/ca.crt"
+    (mount,) = grafana["extraSecretMounts"]
+    assert (mount["secretName"], mount["mountPath"]) == ("vault-keys", "/etc/issuer")
+    assert mount["items"][0]["path"] == "ca.crt"
+
+
+def test_without_a_single_sign_on_grafana_has_its_administrator_alone():
+    ini, grafana = generic_oauth("monitoring")
+    assert "auth.generic_oauth" not in ini
+    assert "envValueFrom" not in grafana
+    assert "auto_assign_org_role" not in ini["users"]

@@ -112,9 +112,11 @@ def test_destroy_tells_kept_data_from_what_it_depends_on() -> None:
         TARGET,
         Outcome((change("delete", "Service", "a"),)),
         (kept("PersistentVolumeClaim", protected=True), kept("NetworkPolicy", protected=False)),
+        ("cloudnative-pg",),
     ).text()
 
     assert "1 objects deleted" in shown
+    assert "and the charts that look after them: cloudnative-pg" in shown
     assert (
         "\n    PersistentVolumeClaim acme/data\n    and what these depend on: NetworkPolicy acme/data"
         in shown

@@ -108,6 +108,14 @@ def test_the_server_must_not_read_the_superusers_password(keys: tuple[str, ...],
     assert outcome(found(server)["database"]) == "absent"
 
 
+@pytest.mark.parametrize(("access", "expected"), [(False, "holds"), (True, "fails"), (None, "fails")])
+def test_the_superuser_of_a_database_cluster_has_no_password(access: bool | None, expected: str) -> None:
+    server = item("Deployment", "mlflow", spec=pod_spec("password"))
+    spec = {} if access is None else {"enableSuperuserAccess": access}
+
+    assert outcome(found(item("Cluster", "postgresql", spec=spec), server)["database"]) == expected
+
+
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
@@ -167,6 +175,48 @@ def test_only_the_door_may_call_the_api_server_of_pipelines(peers: list[Object],
 
     assert outcome(found(policy)["pipelines-identity"]) == expected
     assert outcome(found()["pipelines-identity"]) == "absent"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [({}, "unknown"), ({"readyInstances": 3}, "holds"), ({"readyInstances": 1}, "fails")],
+)
+def test_a_database_survives_only_with_a_second_server(status: Mapping[str, Any], expected: str) -> None:
+    spec = {"instances": 3, "enableSuperuserAccess": False}
+    server = item("Deployment", "mlflow", spec=pod_spec("password"))
+    known = found(item("Cluster", "postgresql", spec=spec, status=status), server)
+
+    assert outcome(known["database-availability"]) == expected
+    assert outcome(found(server)["database-availability"]) == "absent"
+
+
+@pytest.mark.parametrize(
+    ("protocols", "ready", "expected"),
+    [
+        (["HTTP", "HTTPS"], "True", "holds"),
+        (["HTTP", "HTTPS"], "False", "fails"),
+        (["HTTP", "HTTPS"], None, "unknown"),
+        (["HTTP"], "True", "fails"),
+    ],
+)
+def test_a_gateway_takes_https_with_valid_certificates(
+    protocols: Sequence[str], ready: str | None, expected: str
+) -> None:
+    gateway = item("Gateway", "acme", spec={"listeners": [{"protocol": each} for each in protocols]})
+    conditions = [{"type": "Ready", "status": ready}] if ready else []
+    certificate = item("Certificate", "mlflow", status={"conditions": conditions})
+
+    assert outcome(found(gateway, certificate)["encryption"]) == expected
+    assert outcome(found(certificate)["encryption"]) == "absent"
+
+
+@pytest.mark.parametrize(("burns", "expected"), [(4, "holds"), (1, "fails"), (0, "fails")])
+def test_alerts_on_the_objective_are_needed_over_several_windows(burns: int, expected: str) -> None:
+    rules = [{"alert": "TrackingErrorBudget"}] * burns + [{"record": "x"}, {"alert": "TrackingDown"}]
+    known = found(item("PrometheusRule", "acme", spec={"groups": [{"name": "a", "rules": rules}]}))
+
+    assert outcome(known["alerts"]) == expected
+    assert outcome(found()["alerts"]) == "absent"
 
 
 def test_a_team_without_quota_is_named() -> None:

@@ -1,4 +1,7 @@
-"""A platform is taken down and made again: its data is there, unless the user named it."""
+"""A platform is taken down and made again: its data is there, unless the user named it.
+
+These tests come after all that need the platform: nothing of it is left.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,6 @@ def client(platform, uri, python, tmp_path):
     return run
 
 
-@pytest.fixture
-def made_again(platform):
-    """The other tests need the platform."""
-    yield
-    platform.up()
-
-
 def of_the_platform(platform, *kinds):
     shown = platform.kubectl(
         *("get", ",".join(kinds), "-A", "-o", "name", "-l", INSTANCE.format(platform.name)), check=False
@@ -42,7 +38,6 @@ def kinds(platform):
     return [each for each in listed if each not in _NOT_LISTABLE]
 
 
-@pytest.mark.usefixtures("made_again")
 def test_what_is_destroyed_is_found_again(platform, client):
     client("roundtrip.py", "1", str(1 << 20))
     before = json.loads(client("inventory.py"))
@@ -62,7 +57,6 @@ def test_what_is_destroyed_is_found_again(platform, client):
     assert "no change" in shown.stdout
 
 
-@pytest.mark.usefixtures("made_again")
 def test_destroyed_with_its_data_nothing_is_left(platform, client):
     client("roundtrip.py", "1")
     folders = [volume_folder(platform, claim) for claim in CLAIMS]
