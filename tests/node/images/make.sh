@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
-# usage: make.sh LAYOUT LAYERS PYTHON
+# usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database)
 #   LAYOUT   folder to be written
 #   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
 #   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
@@ -8,7 +8,8 @@
 #
 # Not as upstream's: `postgres:17` holds Debian 12's PostgreSQL 15; the entrypoint of SeaweedFS is `weed` itself
 # (upstream's script starts it after a change of owner as root); MLflow's has only the packages that the
-# platform uses of what `-full` has; rclone's has the backends and commands that its main here imports.
+# platform uses of what `-full` has; rclone's has the backends and commands that its main here imports; Dex's has no
+# SQLite and no gomplate; CloudNativePG's PostgreSQL is Debian 13's; git's base is Debian's.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -140,6 +141,46 @@ make_rclone() {
 	install -d -m 0755 "$1/data"
 }
 
+make_git() { in_base "$1" "apt-get update -q; apt-get install -q -y --no-install-recommends git; $apt_clean"; }
+
+make_project() { install -D -t "$1/opt/project" "$here/../project"/*; }
+
+make_oauth2_proxy() {
+	local module=github.com/oauth2-proxy/oauth2-proxy/v7
+	go_program oauth2-proxy $module "$1/bin/oauth2-proxy" "-X $module/pkg/version.VERSION=v7.15.3"
+}
+
+make_dex() {
+	local module=github.com/dexidp/dex name
+	for name in dex docker-entrypoint; do
+		go_program dex $module/cmd/$name "$1/usr/local/bin/$name" '-X main.version=v2.45.1'
+	done
+	mkdir -p "$1/srv/dex" "$1/etc/dex" "$1/var/dex" && install -d -m 1777 "$1/tmp"
+	cp -r "$(cd "$tools/dex" && GOFLAGS=-mod=readonly go list -m -f '{{.Dir}}' $module)/web" "$1/srv/dex/web"
+	chmod -R u+w,go+rX "$1/srv" && chown -R 1001:1001 "$1/etc/dex" "$1/var/dex"
+}
+
+make_cnpg() {
+	local module=github.com/cloudnative-pg/cloudnative-pg
+	go_program cloudnative-pg $module/cmd/manager "$1/operator/manager_amd64" "-X $module/pkg/versions.buildVersion=1.30.0"
+	ln -s operator/manager_amd64 "$1/manager"
+}
+
+# What the operator wants of an operand: PostgreSQL's programs on PATH, and user and group 26 (which Debian calls tape).
+make_cnpg_postgres() {
+	debootstrap --variant=minbase trixie "$1" "$mirror"
+	cp /etc/resolv.conf "$1/etc/resolv.conf"
+	chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C bash -euc "
+		groupmod --new-name postgres tape
+		useradd --system --gid 26 --uid 26 --home-dir /var/lib/postgresql --shell /bin/bash postgres
+		mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+		apt-get update -q
+		apt-get install -q -y --no-install-recommends postgresql-17
+		$apt_clean"
+	: >"$1/etc/resolv.conf"
+}
+
+
 # image CONFIG_JSON LAYER[,LAYER...] REFERENCE...
 image() {
 	local config=$1 names=() folders=() reference name
@@ -160,6 +201,14 @@ finish base
 layer postgres make_postgres "$here/postgres-entrypoint.sh"
 layer restic make_restic "$tools/restic"
 layer rclone make_rclone "$tools/rclone"
+layer git make_git
+layer project make_project "$here/../project"
+layer oauth2-proxy make_oauth2_proxy "$tools/oauth2-proxy"
+layer dex make_dex "$tools/dex"
+if [[ ${NODE_FAILOVER:-} ]]; then
+	layer cnpg make_cnpg "$tools/cloudnative-pg"
+	layer cnpg-postgres make_cnpg_postgres
+fi
 finish
 
 start=$SECONDS
@@ -180,4 +229,15 @@ image "{\"Entrypoint\":[\"/usr/bin/weed\"],\"Cmd\":[\"server\",\"-dir=/data\"],\
 image "{\"Entrypoint\":[\"/usr/bin/restic\"],\"Env\":[\"PATH=$path\"]}" base,restic docker.io/restic/restic:0.18.1
 image "{\"Entrypoint\":[\"rclone\"],\"WorkingDir\":\"/data\",\"Env\":[\"PATH=$path\",\"XDG_CONFIG_HOME=/config\"]}" \
 	base,rclone docker.io/rclone/rclone:1.76.0
+image "{\"Entrypoint\":[\"git\"],\"WorkingDir\":\"/git\",\"Env\":[\"PATH=$path\"]}" base,git docker.io/alpine/git:v2.52.0
+image "{\"Cmd\":[\"python3\"],\"Env\":[\"PATH=$path\",\"LANG=C.UTF-8\",\"PYTHONDONTWRITEBYTECODE=1\"]}" \
+	base,mlflow,project registry.acme.internal/vision/digits:1.0
+image '{"Entrypoint":["/bin/oauth2-proxy"],"User":"65532:65532"}' oauth2-proxy quay.io/oauth2-proxy/oauth2-proxy:v7.15.3
+image "{\"Entrypoint\":[\"/usr/local/bin/docker-entrypoint\"],\"Cmd\":[\"dex\",\"serve\",\"/etc/dex/config.docker.yaml\"],
+	\"User\":\"1001:1001\",\"Env\":[\"PATH=$path\"]}" dex ghcr.io/dexidp/dex:v2.45.1
+if [[ ${NODE_FAILOVER:-} ]]; then
+	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' cnpg ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
+	image "{\"User\":\"26\",\"Env\":[\"PATH=/usr/lib/postgresql/17/bin:$path\",\"LANG=C.UTF-8\"]}" \
+		cnpg-postgres ghcr.io/cloudnative-pg/postgresql:17.11-minimal-trixie
+fi
 echo "packed: $((SECONDS - start)) s, $(du -sm "$layout" | cut -f1) MB"

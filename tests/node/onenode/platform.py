@@ -96,6 +96,18 @@ class Platform:
         """Provisions the blueprint."""
         return self.ziggurat(*self.up_words)
 
+    @contextmanager
+    def changed(self, blueprint: str) -> Iterator[None]:
+        """While the body runs, the platform is what another blueprint says."""
+        before = self.blueprint.read_text()
+        self.blueprint.write_text(blueprint)
+        try:
+            self.up()
+            yield
+        finally:
+            self.blueprint.write_text(before)
+            self.up()
+
     def connect(self, team: str) -> dict[str, str]:
         """What `ziggurat connect` tells a member of the team to export, evaluated by a shell."""
         lines = self.ziggurat("connect", str(self.blueprint), "--team", team, "--shell", "--stand-in").stdout
@@ -131,6 +143,25 @@ class Platform:
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         data = json.loads(self.kubectl("get", "secret", name, "-n", namespace, "-o", "json"))["data"]
         return {key: b64decode(value).decode() for key, value in data.items()}
+
+    @contextmanager
+    def reached(self, service: str, port: int, local: int, health: str) -> Iterator[None]:
+        """While the body runs, a Service of the platform is at a port of this machine."""
+        words = ["port-forward", "-n", self.name, f"service/{service}", f"{local}:{port}"]
+        process = subprocess.Popen(
+            ["kubectl", "--kubeconfig", str(self.kubeconfig), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        try:
+            while ask(f"http://127.0.0.1:{local}{health}", timeout=3).status == 0:
+                assert time.monotonic() < deadline, f"no answer from {service}"
+                time.sleep(0.3)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
 
     @contextmanager
     def forwarded(self, port: int = 5000) -> Iterator[str]:

@@ -53,12 +53,15 @@ class Writer:
 
 
 @contextmanager
-def writing(platform: Platform, python: Path, folder: Path, fault: str, table: Table) -> Iterator[Writer]:
+def writing(
+    platform: Platform, python: Path, folder: Path, fault: str, table: Table, uri: str | None = None
+) -> Iterator[Writer]:
     """Writes before, during and after the body, which is the fault; then nothing acknowledged may be lost.
 
-    The platform's port has to be forwarded.
+    The platform's port has to be forwarded; `uri` says where, if it is not where `ziggurat connect` says.
     """
-    writer = Writer(python, platform.connect("vision"), folder)
+    env = platform.connect("vision") | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+    writer = Writer(python, env, folder)
     process = writer.run("writer.py", f"{fault} {time.time_ns()}", writer.notes, writer.stop)
     try:
         writer.wait("acknowledged", ENOUGH)
