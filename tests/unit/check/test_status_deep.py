@@ -32,7 +32,7 @@ def platform(objects: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monkey
         target=target,
         outputs=lambda: OUTPUTS,
         last_update=lambda: None,
-        state=SimpleNamespace(objects=(service,), half_done=False, exists=True),
+        state=SimpleNamespace(objects=(service,), releases=(), half_done=False, exists=True),
     )
     opened = SimpleNamespace(target=target, engine=engine, phase="starter")
     monkeypatch.setattr("ziggurat.commands.status.open_platform", lambda *_, **__: opened)
