@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import tempfile
 from pathlib import Path
@@ -10,12 +11,18 @@ from typing import Final
 
 NAME: Final = "pulumi-resource-kubernetes"
 
+PYTHON: Final = "ZIGGURAT_STANDIN_PYTHON"
+"""The environment variable that names the interpreter; left out, the one that installed the script."""
+FOLDER: Final = "ZIGGURAT_STANDIN_FOLDER"
+"""The environment variable that names the folder of this package; left out, that of who installed it."""
+
 _SCRIPT: Final = """#!/bin/sh
 # Ziggurat's stand-in for the official plugin; see docs/stand-in.md.
-exec {python} -c {program} "$@"
+exec "${{{variable}:-{python}}}" -c {program} "$@"
 """
 _PROGRAM: Final = (
-    "import sys; sys.path.insert(0, {folder!r}); from standin.__main__ import main; main({version!r})"
+    "import os, sys; sys.path.insert(0, os.environ.get({variable!r}) or {folder!r}); "
+    "from standin.__main__ import main; main({version!r})"
 )
 
 
@@ -47,10 +54,27 @@ def install(plugins: Path, version: str, python: Path) -> Path:
     return folder / NAME
 
 
+def environment(python: Path) -> dict[str, str]:
+    """What a run sets so that its own stand-in serves, whoever installed the script: two checkouts, or two
+    environments, share the place where the engine looks."""
+    return {PYTHON: str(python), FOLDER: _folder()}
+
+
+def _folder() -> str:
+    return str(Path(__file__).resolve().parent.parent)
+
+
 def script_text(version: str, python: Path) -> str:
     """What the executable holds."""
-    program = _PROGRAM.format(folder=str(Path(__file__).resolve().parent.parent), version=version)
-    return _SCRIPT.format(python=shlex.quote(str(python)), program=shlex.quote(program))
+    program = _PROGRAM.format(variable=FOLDER, folder=_folder(), version=version)
+    return _SCRIPT.format(
+        variable=PYTHON, python=_in_double_quotes(str(python)), program=shlex.quote(program)
+    )
+
+
+def _in_double_quotes(text: str) -> str:
+    """`text` as a shell reads it between double quotes."""
+    return re.sub(r'([\\"$`])', r"\\\1", text)
 
 
 def is_stand_in(script: Path) -> bool:

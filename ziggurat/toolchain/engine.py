@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from standin.install import environment as standin_environment
 from ziggurat.progress import Progress
 from ziggurat.settings import Settings
 from ziggurat.toolchain import plugin
@@ -57,6 +59,7 @@ def engine_environment(
     if sandbox or stand_in:
         chosen = plugin.ensure_own_plugin(settings, progress)
         variables |= _CLOSED | {"PULUMI_HOME": str(plugin.own_home(settings))}
+        variables |= standin_environment(Path(sys.executable))
         if sandbox:
             variables["PULUMI_CREDENTIAL_STORE"] = "plaintext"  # a file backend: there is nothing to keep
         else:

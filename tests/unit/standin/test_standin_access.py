@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from standin import config, credentials, kubeconfig, ownership
-from standin.install import install, is_stand_in
+from standin.install import FOLDER, PYTHON, environment, install, is_stand_in
 from standin.kubeconfig import KubeconfigError, Overrides
 from standin.wire import UNKNOWN
 
@@ -256,6 +256,20 @@ def test_the_installed_plugin_starts_and_prints_a_port_only(tmp_path):
     assert process.wait(timeout=2) == 0
     assert process.stdout.read() == ""
     process.stdout.close()
+
+
+def test_a_run_has_its_own_stand_in_whoever_installed_the_script(tmp_path):
+    path = install(tmp_path / 'a "quoted" $place', "4.99.0", Path("/no/such/python"))
+    other = tmp_path / "other"
+    (other / "standin").mkdir(parents=True)
+    (other / "standin" / "__init__.py").touch()
+    (other / "standin" / "__main__.py").write_text("def main(version):\n    print('other', version)\n")
+
+    own = {PYTHON: sys.executable, FOLDER: str(other)}
+    said = subprocess.run([path], env=os.environ | own, capture_output=True, text=True, check=True).stdout
+    assert said == "other 4.99.0\n"
+    assert environment(Path(sys.executable))[FOLDER] == str(Path(__file__).parents[3])
+    assert subprocess.run([path], capture_output=True, check=False).returncode == 127
 
 
 def test_installing_again_and_at_once_does_no_harm(tmp_path):
