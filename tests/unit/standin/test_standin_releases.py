@@ -103,7 +103,9 @@ def test_definitions_that_helm_leaves_say_so(monkeypatch):
         for definition in made_by("cloudnative-pg")
     }
     assert kept == {"keep"}
-    assert not any("annotations" in definition["metadata"] for definition in made_by("kueue"))
+    assert not any(
+        "helm.sh/resource-policy" in definition["metadata"]["annotations"] for definition in made_by("kueue")
+    )
 
 
 def made_by(chart):
