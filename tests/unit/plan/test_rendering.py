@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -142,19 +141,14 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path):
     write_folder({"a.yaml": "a: 1\n", "b.yaml": "b: 1\n"}, tmp_path / "out")
     before = contents(tmp_path / "out")
     code = (
-        "import sys; from pathlib import Path; from ziggurat.plan.rendering import write_folder;"
+        "import resource, signal, sys; from pathlib import Path;"
+        "from ziggurat.plan.rendering import write_folder;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000));"
         "write_folder({'a.yaml': 'a: 2', 'b.yaml': 'b' * 100_000}, Path(sys.argv[1]))"
     )
-
-    def limit() -> None:
-        import signal
-
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-
     done = subprocess.run(
         [sys.executable, "-B", "-c", code, str(tmp_path / "out")],
-        preexec_fn=limit,  # the limit must be the child's alone
         capture_output=True,
         text=True,
         check=False,
