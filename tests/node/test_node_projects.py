@@ -12,7 +12,7 @@ from onenode import repository
 from onenode.platform import ask, run_client
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_PROJECTS"), reason="NODE_PROJECTS=1 runs it: it takes three minutes"
+    not os.environ.get("NODE_PROJECTS"), reason="NODE_PROJECTS=1 runs it: it takes four minutes"
 )
 TABLE = "MLflow Projects"
 HERE = Path(__file__).parent
