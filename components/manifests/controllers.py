@@ -17,12 +17,17 @@ def definition(
     plural: str,
     versions: Sequence[str],
     columns: Sequence[tuple[str, str, str]] = (),
+    *,
+    short: Sequence[str] = (),
+    status: bool = True,
 ) -> Manifest:
     """A kind of custom resource that keeps every field and checks none; the last version is stored.
 
-    `columns` are what `kubectl get` shows: name, type and path.
+    `columns` are what `kubectl get` shows: name, type and path. `short`: other names for `kubectl`. `status`:
+    whether that is a resource of its own, which a write of the object leaves alone.
     """
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    printed = [{"name": name, "type": of, "jsonPath": path} for name, of, path in columns]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -35,17 +40,16 @@ def definition(
                 "listKind": f"{kind}List",
                 "plural": plural,
                 "singular": kind.lower(),
+                **({"shortNames": list(short)} if short else {}),
             },
             "versions": [
                 {
                     "name": version,
                     "served": True,
                     "storage": version == versions[-1],
-                    "subresources": {"status": {}},
                     "schema": {"openAPIV3Schema": schema},
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": of, "jsonPath": path} for name, of, path in columns
-                    ],
+                    **({"subresources": {"status": {}}} if status else {}),
+                    **({"additionalPrinterColumns": printed} if printed else {}),
                 }
                 for version in versions
             ],

@@ -6,9 +6,9 @@ which every state of the stack would hold. A field is not checked here: its one 
 
 from __future__ import annotations
 
+from components.manifests.controllers import definition
 from components.manifests.metadata import App, Manifest
 
-_KEPT: Manifest = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _ARGO: dict[str, tuple[str, list[str]]] = {
     "Workflow": ("workflows", ["wf"]),
     "WorkflowTemplate": ("workflowtemplates", ["wftmpl"]),
@@ -20,61 +20,36 @@ _ARGO: dict[str, tuple[str, list[str]]] = {
 """What the controller watches. Not ClusterWorkflowTemplate: without a right to them it does without."""
 _STATUS = ("WorkflowTaskSet", "WorkflowArtifactGCTask")
 """Those whose status is a resource of its own."""
+_COLUMNS = (
+    ("Status", "string", ".status.phase"),
+    ("Age", "date", ".status.startedAt"),
+    ("Message", "string", ".status.message"),
+)
 
 
 def definitions(engine: App) -> list[Manifest]:
-    """Every CustomResourceDefinition."""
+    """Every CustomResourceDefinition. A schema is of the whole object: a WorkflowTaskResult has fields beside
+    `spec` and `status`."""
     argo = [
-        _definition(engine, "argoproj.io", "v1alpha1", kind, plural, short, status=kind in _STATUS)
+        definition(
+            engine,
+            "argoproj.io",
+            kind,
+            plural,
+            ("v1alpha1",),
+            _COLUMNS if kind == "Workflow" else (),
+            short=short,
+            status=kind in _STATUS,
+        )
         for kind, (plural, short) in _ARGO.items()
     ]
-    schedules = _definition(
-        engine, "kubeflow.org", "v1beta1", "ScheduledWorkflow", "scheduledworkflows", ["swf"]
+    schedules = definition(
+        engine,
+        "kubeflow.org",
+        "ScheduledWorkflow",
+        "scheduledworkflows",
+        ("v1beta1",),
+        short=["swf"],
+        status=False,
     )
     return [*argo, schedules]
-
-
-def _definition(
-    engine: App,
-    group: str,
-    version: str,
-    kind: str,
-    plural: str,
-    short: list[str],
-    *,
-    status: bool = False,
-) -> Manifest:
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}", "labels": engine.labels},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": plural,
-                "singular": kind.lower(),
-                **({"shortNames": short} if short else {}),
-            },
-            "versions": [
-                {
-                    "name": version,
-                    "served": True,
-                    "storage": True,
-                    # The whole object: a WorkflowTaskResult has fields beside `spec` and `status`.
-                    "schema": {"openAPIV3Schema": _KEPT},
-                    **({"subresources": {"status": {}}} if status else {}),
-                    **({"additionalPrinterColumns": _COLUMNS} if kind == "Workflow" else {}),
-                }
-            ],
-        },
-    }
-
-
-_COLUMNS: list[Manifest] = [
-    {"name": "Status", "type": "string", "jsonPath": ".status.phase"},
-    {"name": "Age", "type": "date", "jsonPath": ".status.startedAt"},
-    {"name": "Message", "type": "string", "jsonPath": ".status.message"},
-]

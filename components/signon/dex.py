@@ -20,7 +20,7 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.access import Connector, EmbeddedAuth
 from components.credentials import Credentials, Label
-from components.manifests import configuration, workloads
+from components.manifests import configuration, controllers, workloads
 from components.manifests.metadata import App, Manifest, digest
 from components.manifests.network import API_PORTS, Edge, Outside
 from components.objects import component_token, register
@@ -146,22 +146,7 @@ class EmbeddedIssuer(pulumi.ComponentResource):
 def definition(app: App, plural: str) -> Manifest:
     """One of Dex's kinds. Dex says nothing of its form, and with `crdHandling: check` makes none itself: it
     would need to be let make kinds for the whole cluster."""
-    kind = KINDS[plural]
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    singular = kind.lower()
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}", "labels": app.labels},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": singular, "kind": kind, "listKind": f"{kind}List"},
-            "versions": [
-                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-            ],
-        },
-    }
+    return controllers.definition(app, GROUP, KINDS[plural], plural, ("v1",), status=False)
 
 
 def rights(app: App) -> list[Manifest]:
