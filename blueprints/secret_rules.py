@@ -16,8 +16,8 @@ def hashed_passwords(blueprint: Blueprint) -> Iterator[Finding]:
         yield Finding(
             ("auth", "users"),
             "cannot have passwords from a store",
-            rule="the issuer has bcrypt hashes of them, and of a password that is in a store none can be made",
-            remedy="leave `users` out and name your directory at `auth.connectors`; or leave `externalSecrets` out",
+            rule="the issuer has bcrypt hashes of them, which cannot be made of what is in a store",
+            remedy="name your directory at `auth.connectors` instead; or leave `externalSecrets` out",
         )
 
 

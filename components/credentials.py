@@ -149,7 +149,7 @@ class Credentials:
         return self._derive(f"fingerprint/{label}/{self.rotation(label)}", 6).hex()
 
 
-PASSWORD_FORMAT = "letters, digits, `-` and `_`"
+TEXT_FORMAT = "letters, digits, `-` and `_`"
 """Of what a password in a store is to be: it gets into JSON and SQL as it is."""
 KEY_FORMAT = "32 bytes in URL-safe base64, 44 characters"
 
@@ -175,7 +175,7 @@ class StoredCredentials(Credentials):
 
     def password(self, label: str) -> pulumi.Output[str]:
         """What stands for a password."""
-        return self._entry(label, PASSWORD_FORMAT)
+        return self._entry(label, TEXT_FORMAT)
 
     def key(self, label: str) -> pulumi.Output[str]:
         """What stands for a key."""

@@ -5,8 +5,8 @@ from components.versions.model import Chart, Definition, Image
 VERSION = "2.9.0"
 
 
-def _kind(kind: str) -> Definition:
-    return Definition("external-secrets.io", ("v1",), kind, f"{kind.lower()}s", namespaced=True, kept=True)
+def _kind(kind: str, *, namespaced: bool = True) -> Definition:
+    return Definition("external-secrets.io", ("v1",), kind, f"{kind.lower()}s", namespaced, kept=True)
 
 
 EXTERNAL_SECRETS = Chart(
@@ -19,13 +19,6 @@ EXTERNAL_SECRETS = Chart(
     definitions=(
         _kind("ExternalSecret"),
         _kind("SecretStore"),
-        Definition(
-            "external-secrets.io",
-            ("v1",),
-            "ClusterSecretStore",
-            "clustersecretstores",
-            namespaced=False,
-            kept=True,
-        ),
+        _kind("ClusterSecretStore", namespaced=False),
     ),
 )
