@@ -47,7 +47,7 @@ def register(
     `holds_data` is protected: no run replaces or deletes it unless the user names it. A Secret whose values
     an outside store holds becomes an ExternalSecret.
     """
-    stored = expressions(manifest["stringData"]) if manifest["kind"] == "Secret" else []
+    stored = expressions(manifest["stringData"]) if manifest["kind"] == "Secret" else ()
     if stored:
         source = stored[0].source
         manifest = external_secret(manifest, source.store, entries(stored))
