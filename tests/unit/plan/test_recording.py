@@ -110,3 +110,18 @@ def test_no_event_loop_is_left_running(program):
     record(program())
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+def test_a_circle_of_dependencies_is_still_refused() -> None:
+    def program() -> None:
+        parts = [pulumi.ComponentResource("ziggurat:index:Part", name) for name in ("a", "b")]
+        for part, other in (parts, parts[::-1]):
+            pulumi.CustomResource(
+                "kubernetes:core/v1:ConfigMap",
+                part._name,  # pyright: ignore[reportPrivateUsage]
+                {},
+                pulumi.ResourceOptions(parent=part, depends_on=[other]),
+            )
+
+    with pytest.raises(Exception, match="circular dependency"):
+        record(program)
