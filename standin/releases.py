@@ -239,6 +239,10 @@ def _name(definition: Object) -> str:
     return f"{definition['plural']}.{definition['group']}"
 
 
+_UNAPPROVED: Final = {"api-approved.kubernetes.io": "unapproved, a stand-in for the chart's own definition"}
+"""Without it the API server takes no kind of a group below k8s.io, such as Gateway API's."""
+
+
 def _stub(definition: Object) -> Object:
     """A definition that takes whatever it is given."""
     versions = cast("list[str]", definition["versions"])
@@ -247,7 +251,7 @@ def _stub(definition: Object) -> Object:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": _name(definition)},
+        "metadata": {"name": _name(definition), "annotations": _UNAPPROVED},
         "spec": {
             "group": definition["group"],
             "names": {

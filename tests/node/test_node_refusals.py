@@ -77,7 +77,7 @@ def test_what_it_will_change_is_said(elsewhere):
     text = preflight.explain(elsewhere)
     for word in (
         "root",
-        "apt packages",
+        preflight.PACKAGES,
         elsewhere.bridge,
         elsewhere.chain,
         "cgroups",

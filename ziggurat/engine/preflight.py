@@ -32,8 +32,13 @@ class Checked:
     plan: Plan
     moved: bool = False
     """The sandbox is another one than at the last run: what the state says of it is out of date."""
-    adopt: bool = False
-    """A run that was cut off has made objects that the state does not know: this one takes them in."""
+    left: tuple[Mapping[str, Any], ...] = ()
+    """Objects that a run that was cut off has made, and that the state does not know."""
+
+    @property
+    def adopt(self) -> bool:
+        """Whether this run takes in what is left of another."""
+        return bool(self.left)
 
 
 def check(
@@ -55,8 +60,8 @@ def check(
         planned = plan(loaded, rotations=engine.rotations if rotations is None else rotations)
         require_schemas(planned, cluster)
         require_rights(planned, cluster)
-        adopt = require_no_strangers(engine, planned, cluster)
-    return Checked(cluster, cluster_id, planned, moved, adopt)
+        left = require_no_strangers(engine, planned, cluster)
+    return Checked(cluster, cluster_id, planned, moved, left)
 
 
 def require_legal(engine: Engine, loaded: Loaded) -> None:
@@ -142,8 +147,8 @@ def require_schemas(planned: Plan, cluster: Cluster) -> None:
         )
 
 
-def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> bool:
-    """BlockedError if objects are in the way; True if they are what a run of ours that was cut off left.
+def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> tuple[Mapping[str, Any], ...]:
+    """BlockedError if objects are in the way; those that a run of ours that was cut off left.
 
     When the answer to a request is lost, the object is there and the state does not know it. Only objects
     that carry the platform's labels, and only after a run that did not finish, are taken for those.
@@ -152,10 +157,13 @@ def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> boo
     objects = (item for item in planned.objects if not item.is_release)
     missing = [item for item in objects if _key(item) not in known]
     found = list(_existing(missing, cluster))
-    strangers = [item.label for item, ours in found if not (ours and engine.interrupted)]
+    ours = [is_ours(live, item.manifest) for item, live in found]
+    strangers = [
+        item.label for (item, _), our in zip(found, ours, strict=True) if not (our and engine.interrupted)
+    ]
     if not strangers:
-        return bool(found)
-    known_to_us = all(ours for _, ours in found)
+        return tuple(live for _, live in found)
+    known_to_us = all(ours)
     raise BlockedError(
         f"{', '.join(strangers[:_SHOWN])}{_more(strangers)} exists already, and this stack did not make it",
         where=f"{cluster.server}; stack {engine.target.stack}",
@@ -180,8 +188,10 @@ def _key(item: PlannedObject) -> tuple[str, str, str, str]:
     return (item.api_version, item.kind, item.namespace or "", item.object_name)
 
 
-def _existing(objects: Iterable[PlannedObject], cluster: Cluster) -> Iterable[tuple[PlannedObject, bool]]:
-    """Those of `objects` that are on the cluster, and whether each carries its platform's labels."""
+def _existing(
+    objects: Iterable[PlannedObject], cluster: Cluster
+) -> Iterable[tuple[PlannedObject, Mapping[str, Any]]]:
+    """Those of `objects` that are on the cluster, as planned and as they are."""
     spaces: dict[str, bool] = {"": True}
     for item in objects:
         space = item.namespace or ""
@@ -189,7 +199,28 @@ def _existing(objects: Iterable[PlannedObject], cluster: Cluster) -> Iterable[tu
             spaces[space] = cluster.find("v1", "Namespace", "", space) is not None
         live = cluster.find(*_key(item)) if spaces[space] else None
         if live is not None:
-            yield item, is_ours(live, item.manifest)
+            yield item, live
+
+
+def remove_failed_jobs(checked: Checked) -> tuple[str, ...]:
+    """Deletes those Jobs that a run left which have failed, for this one to make them anew; their names.
+
+    The state knows nothing of them, so no comparison replaces them (`pulumi.com/replaceUnready`); and one
+    that was taken in would be awaited, and fail this run for what the last one met.
+    """
+    failed = [live["metadata"] for live in checked.left if live.get("kind") == "Job" and _has_failed(live)]
+    for job in failed:
+        checked.cluster.delete("batch/v1", "Job", job["namespace"], job["name"])
+    return tuple(job["name"] for job in failed)
+
+
+def _has_failed(job: Mapping[str, Any]) -> bool:
+    conditions = as_mapping(job.get("status")).get("conditions") or ()
+    return any(each.get("type") in _ENDS_BADLY and each.get("status") == "True" for each in conditions)
+
+
+_ENDS_BADLY = ("FailureTarget", "Failed")
+"""Conditions of a Job that has failed, or will when its last pods are gone."""
 
 
 def is_ours(live: Mapping[str, Any], planned: Mapping[str, Any]) -> bool:

@@ -13,7 +13,14 @@ from blueprints import Loaded
 from ziggurat.cluster import Cluster
 from ziggurat.engine.changes import SIGNS, Change, Outcome
 from ziggurat.engine.leftovers import Left, what_is_left, with_stuck
-from ziggurat.engine.preflight import Checked, check, connect, require_same_cluster, require_unlocked
+from ziggurat.engine.preflight import (
+    Checked,
+    check,
+    connect,
+    remove_failed_jobs,
+    require_same_cluster,
+    require_unlocked,
+)
 from ziggurat.engine.stack import Engine
 from ziggurat.engine.state import Managed, State
 from ziggurat.engine.target import Target, resolve
@@ -306,6 +313,7 @@ class Run:
             change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
         }
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
+        remove_failed_jobs(checked)
         try:
             outcome = self.engine.up(len(preview.outcome.changed), take_over=take_over, adopt=checked.adopt)
         except ZigguratError as error:

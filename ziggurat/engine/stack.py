@@ -33,7 +33,7 @@ from semver import VersionInfo
 
 from components.credentials import checked_rotations
 from ziggurat.engine import locks
-from ziggurat.engine.changes import Change, Outcome, Recorder
+from ziggurat.engine.changes import Change, Outcome, Recorder, change_of
 from ziggurat.engine.command import EngineCommand
 from ziggurat.engine.failures import exit_code, failure
 from ziggurat.engine.state import Managed, State, read
@@ -378,6 +378,10 @@ class Engine:
             def on_event(event: EngineEvent) -> None:
                 recorder(event)
                 _show(step, recorder, total)
+                if event.res_op_failed_event:
+                    # Others may be awaited for minutes before the run ends and says what went wrong.
+                    label = change_of(event.res_op_failed_event.metadata).label
+                    self._progress.warn(f"{label} failed; the run says why when what it has begun is over")
 
             operation(on_event=on_event, color="never", parallel=_PARALLEL)
         return recorder.outcome()

@@ -46,6 +46,16 @@ def test_stubs_take_anything(monkeypatch):
     assert (scopes["ClusterQueue"], scopes["LocalQueue"]) == ("Cluster", "Namespaced")
 
 
+def test_stubs_of_kubernetes_own_groups_are_taken_by_the_api_server(monkeypatch):
+    """It refuses a kind below k8s.io without a word on who approved it: a URL, or that nobody did."""
+    monkeypatch.delenv(releases.FOLDER, raising=False)
+    made = releases.definitions({"chart": "gateway-helm"})
+    assert "gatewayclasses.gateway.networking.k8s.io" in names(made)
+    for definition in made:
+        said = definition["metadata"]["annotations"]["api-approved.kubernetes.io"]
+        assert said.startswith("unapproved")
+
+
 def test_real_definitions_take_the_place_of_stubs(monkeypatch, tmp_path):
     (tmp_path / "kueue.yaml").write_text(
         "kind: CustomResourceDefinition\n"
@@ -93,7 +103,9 @@ def test_definitions_that_helm_leaves_say_so(monkeypatch):
         for definition in made_by("cloudnative-pg")
     }
     assert kept == {"keep"}
-    assert not any("annotations" in definition["metadata"] for definition in made_by("kueue"))
+    assert not any(
+        "helm.sh/resource-policy" in definition["metadata"]["annotations"] for definition in made_by("kueue")
+    )
 
 
 def made_by(chart):
