@@ -63,6 +63,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("serving", "KServe", Phase.ORCHESTRATION, built=True),
     Capability("notebooks", "notebooks", Phase.ORCHESTRATION, built=True),
     Capability("admission", "admission policies", Phase.ENTERPRISE, built=True),
+    Capability("externalSecrets", "credentials from a store of yours", Phase.ENTERPRISE, built=True),
 )
 
 

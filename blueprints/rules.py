@@ -19,6 +19,7 @@ from blueprints.pipeline_rules import PIPELINE_RULES, PIPELINE_WARNINGS
 from blueprints.problems import Problem
 from blueprints.project_rules import PROJECT_RULES
 from blueprints.quantities import amount
+from blueprints.secret_rules import SECRET_RULES
 
 RESERVED_PLATFORMS = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster has; `kube-` is Kubernetes' own prefix."""
@@ -191,6 +192,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     *MONITORING_RULES,
     *PIPELINE_RULES,
     *kubeflow_rules.RULES,
+    *SECRET_RULES,
 )
 """What makes a blueprint invalid."""
 

@@ -3,6 +3,7 @@
 Whatever the store, MLflow's artifacts lie below the prefix `mlflow/`, so that others can share the bucket.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -202,7 +203,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         secrets = {user: credentials.password(label) for user, label in labels.items()}
         fingerprints = [credentials.fingerprint(label) for label in labels.values()]
         buckets = _buckets(artifacts.bucket, args.backup)
-        config = pulumi.Output.json_dumps(identities(buckets, secrets))
+        config = credentials.compose(lambda known: json.dumps(identities(buckets, known)), secrets)
         before = [
             register(self, manifest, depends_on=args.after)
             for manifest in (

@@ -143,7 +143,7 @@ class Auth(pulumi.ComponentResource):
             for manifest in (
                 configuration.service_account(job),
                 configuration.config_map(job, files),
-                configuration.secret(job, {"passwords.json": pulumi.Output.json_dumps(passwords)}),
+                configuration.secret(job, {"passwords.json": credentials.compose(json.dumps, passwords)}),
             )
         ]
         fingerprints = [credentials.fingerprint(Label.account(user)) for user in (args.admin, *wanted)]

@@ -5,7 +5,17 @@ A capability adds its own: a function `edges` of its module, named in `edges` he
 
 from blueprints.model import Blueprint
 from blueprints.model.storage import EmbeddedArtifacts, ExternalDatabase, HighlyAvailableDatabase
-from components import artifacts, backup, certificates, database, gateway, kubeflow, queues, tracking
+from components import (
+    artifacts,
+    backup,
+    certificates,
+    database,
+    external_secrets,
+    gateway,
+    kubeflow,
+    queues,
+    tracking,
+)
 from components.apps import Apps
 from components.database import cluster
 from components.manifests.metadata import App
@@ -31,6 +41,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *_access_edges(blueprint, apps),
         *(queues.edges(apps.kueue) if queues.runs_kueue(blueprint.queues) else ()),
         *certificates.edges(blueprint, gateway.entrance(blueprint)),
+        *external_secrets.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
         *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
         *kubeflow.edges(blueprint, apps),

@@ -3,7 +3,7 @@
 from blueprints.model import Blueprint
 from blueprints.model.access import EmbeddedAuth
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
-from components import certificates, gateway, kubeflow, pools, projects, queues, versions
+from components import certificates, external_secrets, gateway, kubeflow, pools, projects, queues, versions
 from components.database import cluster
 from components.monitoring.parts import embedded
 from components.pipelines.contents import pipeline_images
@@ -54,6 +54,7 @@ def charts(blueprint: Blueprint) -> tuple[Chart, ...]:
         *gateway.charts(blueprint.gateway),
         *certificates.charts(blueprint.certificates),
         *cluster.charts(blueprint.database),
+        *external_secrets.charts(blueprint.external_secrets),
         *kubeflow.charts(blueprint),
         *((versions.PROMETHEUS_STACK,) if embedded(blueprint) else ()),
     )

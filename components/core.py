@@ -9,15 +9,19 @@ import pulumi
 
 from blueprints import databases
 from blueprints.model import Blueprint
+from blueprints.model.secrets import ExternalSecrets
 from blueprints.model.storage import HighlyAvailableDatabase
 from blueprints.model.teams import Team
+from blueprints.names import system_namespace
 from components import auth, database, kubeflow
 from components.apps import Apps
 from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
 from components.connections import edges
-from components.credentials import Credentials
+from components.credentials import Credentials, StoredCredentials
 from components.database import RegistryDatabase, RegistryDatabaseArgs
+from components.expressions import Source
+from components.external_secrets import SecretsController, SecretsControllerArgs
 from components.manifests.network import Edge
 from components.manifests.queues import bounds
 from components.namespaces import TeamNamespaces, TeamNamespacesArgs
@@ -82,6 +86,8 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
         ),
         options,
     )
+    if blueprint.external_secrets:
+        credentials = _stored(name, blueprint, blueprint.external_secrets, images, system, options)
     embedded = _issuer(name, blueprint, images, credentials, system.ready, options)
     page = _page(blueprint)
     registry = RegistryDatabase(
@@ -171,8 +177,24 @@ def _bounded(blueprint: Blueprint) -> dict[str, Team]:
 
 def _sets_passwords(blueprint: Blueprint, credentials: Credentials) -> bool:
     """Whether there is a Job that sets rotated passwords of the database."""
+    if blueprint.external_secrets:
+        return False
     is_cluster = isinstance(blueprint.database, HighlyAvailableDatabase)
     return bool(database.rotated_roles(credentials, database.OWNER if is_cluster else database.ROLES))
+
+
+def _stored(
+    name: str,
+    blueprint: Blueprint,
+    chosen: ExternalSecrets,
+    images: ImageSource,
+    system: SystemNamespace,
+    options: pulumi.ResourceOptions,
+) -> StoredCredentials:
+    """The credentials that a store holds, and before them what fetches them."""
+    args = SecretsControllerArgs(system_namespace(blueprint.name), chosen, images, after=system.ready)
+    controller = SecretsController(f"{name}-external-secrets", args, options)
+    return StoredCredentials(Source(chosen.store, chosen.prefix or blueprint.name, controller.ready))
 
 
 def _issuer(

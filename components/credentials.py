@@ -9,11 +9,15 @@ configuration (`ziggurat rotate` raises them); one that is not there is 0.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import cast
 
 import pulumi
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from components.expressions import Expression, Source, entries
 
 MINIMUM_ROOT_BYTES = 32
 """The least length of a root secret: 256 bits."""
@@ -132,9 +136,74 @@ class Credentials:
         derived = self._derive(f"key/{label}/{self.rotation(label)}", 32)
         return pulumi.Output.secret(base64.urlsafe_b64encode(derived).decode())
 
+    def compose(
+        self, function: Callable[[Mapping[str, str]], str], secrets: Mapping[str, pulumi.Output[str]]
+    ) -> pulumi.Output[str]:
+        """A document that `function` makes of credentials, as a secret Output."""
+        if not secrets:
+            return pulumi.Output.secret(function({}))
+        return pulumi.Output.secret(pulumi.Output.all(**secrets).apply(function))
+
     def fingerprint(self, label: str) -> str:
         """A tag that changes when the credential does and tells nothing of it: for pod templates."""
         return self._derive(f"fingerprint/{label}/{self.rotation(label)}", 6).hex()
+
+
+TEXT_FORMAT = "letters, digits, `-` and `_`"
+"""Of what a password in a store is to be: it gets into JSON and SQL as it is."""
+KEY_FORMAT = "32 bytes in URL-safe base64, 44 characters"
+
+
+class StoredCredentials(Credentials):
+    """Credentials that an outside store holds: in place of each there is an expression (components/
+    expressions.py), so no value comes near the program or the state."""
+
+    def __init__(self, source: Source) -> None:  # there is no root secret: nothing is derived
+        self._source = source
+        self._rotations: dict[str, int] = {}
+        self._formats: dict[str, str] = {}
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """The keys that the store has to hold, as far as they were asked for, and the format of each."""
+        return dict(sorted(self._formats.items()))
+
+    def _entry(self, label: str, form: str) -> pulumi.Output[str]:
+        self._formats[self._source.key(label)] = form
+        # Plain text, and no Output: what is registered depends on it. Both are inputs of a resource.
+        return cast("pulumi.Output[str]", Expression.of(self._source, label))
+
+    def password(self, label: str) -> pulumi.Output[str]:
+        """What stands for a password."""
+        return self._entry(label, TEXT_FORMAT)
+
+    def key(self, label: str) -> pulumi.Output[str]:
+        """What stands for a key."""
+        return self._entry(label, KEY_FORMAT)
+
+    def earlier_passwords(self, label: str) -> list[pulumi.Output[str]]:
+        """None: the store alone knows them."""
+        return []
+
+    def bcrypt(self, label: str) -> pulumi.Output[str]:
+        """ValueError: the hash of what is not known. The rules of blueprints refuse what needs it."""
+        raise ValueError(f"{label} is in a store: its hash cannot be made")
+
+    def compose(
+        self, function: Callable[[Mapping[str, str]], str], secrets: Mapping[str, pulumi.Output[str]]
+    ) -> pulumi.Output[str]:
+        """The document with an expression in the place of each credential."""
+        if not secrets:
+            return super().compose(function, secrets)
+        parts = cast("Mapping[str, Expression]", secrets)
+        text = function({name: str(part) for name, part in parts.items()})
+        made = Expression(text, self._source, entries(parts.values()))
+        return cast("pulumi.Output[str]", made)
+
+    def fingerprint(self, label: str) -> str:
+        """A tag that never changes while the entry is the same: what is in it is not known."""
+        named = f"{self._source.store}/{self._source.key(label)}"
+        return hashlib.sha256(named.encode()).hexdigest()[:12]
 
 
 def checked_rotations(rotations: Mapping[str, int]) -> dict[str, int]:

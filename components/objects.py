@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.expressions import entries, expressions
+from components.manifests.external_secrets import external_secret
 from components.manifests.metadata import Manifest
 
 PACKAGE = "ziggurat"
@@ -42,8 +44,14 @@ def register(
 
     `name` is the logical name, by default `namespace/name`. It is part of the URN and never changes once
     released, so an object whose Kubernetes name holds a hash needs one of its own. An object that
-    `holds_data` is protected: no run replaces or deletes it unless the user names it.
+    `holds_data` is protected: no run replaces or deletes it unless the user names it. A Secret whose values
+    an outside store holds becomes an ExternalSecret.
     """
+    stored = expressions(manifest["stringData"]) if manifest["kind"] == "Secret" else ()
+    if stored:
+        source = stored[0].source
+        manifest = external_secret(manifest, source.store, entries(stored))
+        depends_on = [*depends_on, *source.after]
     return pulumi.CustomResource(
         token(manifest["apiVersion"], manifest["kind"]),
         name or logical_name(manifest),

@@ -7,7 +7,7 @@ import pulumi
 from blueprints.model import Blueprint
 from components.capabilities import CAPABILITIES
 from components.core import core
-from components.credentials import Credentials
+from components.credentials import Credentials, StoredCredentials
 from components.objects import component_token
 
 
@@ -29,6 +29,8 @@ class MLPlatform(pulumi.ComponentResource):
     """The tracking server's URL inside the cluster."""
     artifacts_uri: pulumi.Output[str]
     """Where MLflow's artifacts are."""
+    external_secrets: dict[str, str]
+    """The keys that the outside store has to hold, and the format of each; none where there is no store."""
 
     def __init__(self, name: str, args: MLPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_token(MLPlatform), name, {"name": args.blueprint.name}, opts)
@@ -39,6 +41,8 @@ class MLPlatform(pulumi.ComponentResource):
         self.namespace = made.system.namespace
         self.tracking_uri = made.server.uri
         self.artifacts_uri = made.bucket.uri
+        stored = made.credentials
+        self.external_secrets = stored.formats if isinstance(stored, StoredCredentials) else {}
         self.register_outputs(
             {
                 "namespace": self.namespace,

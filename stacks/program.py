@@ -178,6 +178,7 @@ def outputs(blueprint: Blueprint, platform: MLPlatform) -> dict[str, Any]:
         "teams": {team: _team(blueprint, team) for team in sorted(blueprint.teams)},
         "images": images(blueprint),
         "charts": [f"{chart.name} {chart.version}" for chart in charts(blueprint)],
+        **({"externalSecrets": platform.external_secrets} if blueprint.external_secrets else {}),
         **({"pipelines": _pipelines(blueprint.pipelines)} if blueprint.pipelines else {}),
     }
 

@@ -18,6 +18,7 @@ from blueprints.model.projects import Project
 from blueprints.model.queues import Queues
 from blueprints.model.resources import Resources
 from blueprints.model.scalars import HostName, Label, ObjectName
+from blueprints.model.secrets import ExternalSecrets
 from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts, EmbeddedDatabase
 from blueprints.model.teams import Team
 from blueprints.phases import Phase
@@ -106,3 +107,5 @@ class Blueprint(Part):
     """Notebooks; left out, none."""
     admission: Admission | None = None
     """What the API server refuses in the teams' namespaces; left out, nothing but what Pod Security does."""
+    external_secrets: ExternalSecrets | None = None
+    """The store that every credential comes from; left out, they derive from the stack's root secret."""

@@ -71,10 +71,10 @@ def secrets(mysql: App, credentials: Credentials) -> list[Manifest]:
     """The passwords by user, and the statements that give them, which only MySQL reads."""
     passwords = {user: credentials.password(label) for user, label in USERS.items()}
     names = {f"{user}-user": user for user in (API_DATABASE, METADATA_DATABASE)}
-    statements = pulumi.Output.all(**passwords).apply(init_statements)
+    statements = credentials.compose(init_statements, passwords)
     return [
         configuration.secret(mysql, {**names, **passwords}),
-        configuration.secret(mysql, {_INIT: pulumi.Output.secret(statements)}, f"{mysql.name}-init"),
+        configuration.secret(mysql, {_INIT: statements}, f"{mysql.name}-init"),
     ]
 
 

@@ -15,6 +15,7 @@ from components.versions.core import (
     SEAWEEDFS,
 )
 from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
+from components.versions.external_secrets import EXTERNAL_SECRETS
 from components.versions.gateway import ENVOY_GATEWAY
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.kubeflow import KUBEFLOW_CHARTS, KUBEFLOW_IMAGES
@@ -61,6 +62,7 @@ CHARTS: tuple[Chart, ...] = (
     CERT_MANAGER,
     ENVOY_GATEWAY,
     CLOUDNATIVE_PG,
+    EXTERNAL_SECRETS,
     PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
 )
@@ -77,6 +79,7 @@ __all__ = [
     "DEX",
     "ENVOY",
     "ENVOY_GATEWAY",
+    "EXTERNAL_SECRETS",
     "GIT",
     "KFP_API_SERVER",
     "KFP_DRIVER",

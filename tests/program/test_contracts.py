@@ -256,7 +256,9 @@ def test_selectors_find_pods(planned):
 
 
 def test_what_pods_mount_and_read_is_there_or_brought(planned):
-    made = {(each.kind, each.namespace, each.object_name) for each in planned.objects}
+    # Of an ExternalSecret the controller makes the Secret of its name.
+    kinds = {"ExternalSecret": "Secret"}
+    made = {(kinds.get(each.kind, each.kind), each.namespace, each.object_name) for each in planned.objects}
     made |= {
         ("Secret", each.namespace, each.manifest["spec"]["secretName"])
         for each in planned.objects

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blueprints.loader import plain
+from blueprints.model import Blueprint
 from components.rotation import Rotatable, brought, rotatables
 from ziggurat.engine.preflight import Checked
 from ziggurat.engine.runs import Applied, Preview, Run, describe, require_unblocked
@@ -145,6 +146,7 @@ def choose(run: Run, names: Sequence[str]) -> tuple[Rotatable, ...]:
 
 def prepare(run: Run, chosen: tuple[Rotatable, ...]) -> Rotation:
     """Previews a rotation; writes nothing. Raises what stands in the way."""
+    require_derived(run.loaded.blueprint, str(run.target.blueprint))
     require_settled(run)
     numbers = raised(run.engine.rotations, chosen)
     checked = run.check(numbers)
@@ -153,6 +155,17 @@ def prepare(run: Run, chosen: tuple[Rotatable, ...]) -> Rotation:
     preview = run.preview(refresh=False, adopt=checked.adopt, rotations=numbers)
     require_unblocked(preview)
     return Rotation(run, chosen, numbers, checked, preview)
+
+
+def require_derived(blueprint: Blueprint, where: str) -> None:
+    """BlockedError if the credentials come from a store: they are changed there."""
+    if blueprint.external_secrets:
+        raise BlockedError(
+            f"the credentials are in the store {blueprint.external_secrets.store}: nothing was rotated",
+            where=f"{where}: externalSecrets",
+            remedy="change the entry in the store, then restart what reads it (docs/operations.md, "
+            "Credentials from a store)",
+        )
 
 
 _SERVERS = ("Deployment", "StatefulSet")
