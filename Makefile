@@ -18,7 +18,7 @@ help:  ## what there is to do
 
 $(READY): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is not on PATH; install it, or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@echo "==> virtual environment ($(VENV)), 75 packages: about a minute the first time"
+	@echo "==> virtual environment ($(VENV)), about 80 packages: about a minute the first time"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
