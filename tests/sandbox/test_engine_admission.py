@@ -128,11 +128,11 @@ def test_work_that_keeps_the_rules_is_taken(cluster: Cluster, kind: str) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_image_from_elsewhere_is_refused_with_what_is_allowed(cluster: Cluster, kind: str) -> None:
-    said = answer(cluster, as_kind(kind, pod("quay.io/other/train:1")))
+    said = answer(cluster, as_kind(kind, pod("far.dev/other/train:1")))
 
     assert "rules-registries" in said
-    assert "images from registries that are not allowed here: main: quay.io/other/train:1. To do: " in said
-    assert "allowed: docker.io, ghcr.io; push the image there" in said
+    assert "images from registries that are not allowed here: main: far.dev/other/train:1. To do: " in said
+    assert "allowed: docker.io, ghcr.io, quay.io; push the image there" in said
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_bare_pod_has_the_defaults_of_its_namespace(cluster: Cluster) -> None:
 
 
 def test_an_init_container_is_looked_at_too(cluster: Cluster) -> None:
-    first = {"name": "first", "image": "quay.io/x/y:1", "securityContext": RESTRICTED, "resources": ASKED}
+    first = {"name": "first", "image": "far.dev/x/y:1", "securityContext": RESTRICTED, "resources": ASKED}
 
-    assert "first: quay.io/x/y:1" in answer(cluster, pod(initContainers=[first]))
+    assert "first: far.dev/x/y:1" in answer(cluster, pod(initContainers=[first]))
 
 
 def test_the_rules_are_nobody_elses(cluster: Cluster) -> None:
@@ -194,7 +194,7 @@ def test_the_rules_are_nobody_elses(cluster: Cluster) -> None:
         {"metadata": {"name": "strangers"}, "apiVersion": "v1", "kind": "Namespace"},
     )
     for space in ("strangers", NAME):
-        item = pod("quay.io/other/train:latest")
+        item = pod("far.dev/other/train:latest")
         item["metadata"]["namespace"] = space
         said = answer(cluster, item)
         assert "rules-" not in said, said
@@ -220,21 +220,21 @@ def test_what_was_there_before_a_rule_can_still_be_changed_and_deleted(
     cluster: Cluster, provision: Callable[[str], None], until: Callable[..., Any]
 ) -> None:
     provision("{registries: Audit}")
-    bad = inside("Deployment", pod("quay.io/other/train:1"))
+    bad = inside("Deployment", pod("far.dev/other/train:1"))
     bad["spec"]["replicas"] = 0
     until(lambda: not answer(cluster, bad))
     path = f"/apis/apps/v1/namespaces/{TEAM}/deployments"
     cluster.request("POST", path, bad)
     provision("{}")
-    until(lambda: answer(cluster, pod("quay.io/other/train:1")))
+    until(lambda: answer(cluster, pod("far.dev/other/train:1")))
 
     update(cluster, f"{path}/tried", lambda live: live["spec"].update(replicas=1))
-    with pytest.raises(Refused, match=r"main: quay\.io/other/train:2"):
+    with pytest.raises(Refused, match=r"main: far\.dev/other/train:2"):
         update(
             cluster,
             f"{path}/tried",
             lambda live: live["spec"]["template"]["spec"]["containers"][0].update(
-                image="quay.io/other/train:2"
+                image="far.dev/other/train:2"
             ),
         )
     cluster.delete("apps/v1", "Deployment", TEAM, "tried")
