@@ -208,7 +208,7 @@ def test_the_platforms_own_images_are_always_taken(
     path = machine.folder / f"{NAME}.yaml"
     images = [each["reference"] for each in machine.run("images", path, "--json").json["images"]]
 
-    assert len(images) == 5
+    assert len(images) == 6
     for image in images:
         for kind in KINDS:
             assert answer(cluster, as_kind(kind, pod(image))) == ""

@@ -92,8 +92,4 @@ def test_the_enterprise_platform_from_nothing(machine, shipped):
     }  # fmt: skip
     assert settled(machine, blueprint) == {}
 
-    found = machine.finish(machine.start("evidence", blueprint, "--json"), SECONDS)
-    failing = [each for each in found.json["controls"] if each["result"] == "fails"]
-    assert failing == []
-
     destroy(machine, blueprint)
