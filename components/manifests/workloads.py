@@ -80,8 +80,8 @@ def ephemeral(
 
 
 def plain(values: Mapping[str, str]) -> list[Manifest]:
-    """Environment variables with plain values."""
-    return [{"name": name, "value": value} for name, value in values.items()]
+    """Environment variables with plain values. An empty one is left out, as the API server leaves it out."""
+    return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]
 
 
 def from_secret(secret_name: str, keys: Mapping[str, str]) -> list[Manifest]:
