@@ -7,6 +7,8 @@ VENV := .venv
 MLFLOW := .venv-mlflow
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 BLUEPRINT ?= blueprints/starter.yaml
 ZIGGURAT := $(BIN)/ziggurat
 
@@ -56,11 +58,11 @@ lint: $(READY)  ## ruff and pyright (strict)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test-fast: $(READY)  ## layers 1 and 2: no engine, no cluster
-	$(BIN)/pytest -q tests/unit tests/program
+	$(PYTEST) tests/unit tests/program
 
 test-sandbox: $(READY)  ## layer 3: the real engine on a real API server
 	@$(ZIGGURAT) tools ensure
-	$(BIN)/pytest -q tests/sandbox tests/conformance
+	$(PYTEST) tests/sandbox tests/conformance
 
 test-node: $(READY)  ## layer 4: a real one-node cluster; needs root, changes network, mounts and cgroups while it runs
 	@PYTHONPATH=tests/node $(BIN)/python -m onenode require

@@ -1,6 +1,7 @@
 """A machine to run the command on: a sandbox of the tests' own, and `ziggurat` as a user runs it.
 
-One sandbox serves every test of the session; each platform has a name of its own.
+One sandbox serves the tests of one file, which may leave in it what they like: files run in any order, and beside
+each other. Each platform of a file has a name of its own.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Machine:
             pytest.skip(f"there is no kubectl: {error}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """The machine, with a sandbox that runs."""
     found = Settings.from_environment()
@@ -159,8 +160,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     sandbox.reset(settings, silent())
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
-    """Waits until `what()` is true, and returns it."""
+def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
+    """Waits until `what()` is true, and returns it. By default with the patience that a loaded machine takes."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not come about in time"
