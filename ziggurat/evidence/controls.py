@@ -284,7 +284,16 @@ def _checked(name: str) -> Callable[[Facts, list[Live]], Verdict]:
 
 
 def _encrypted(facts: Facts, objects: list[Live]) -> Verdict:
-    del objects
+    external = [each for each in objects if each.managed.kind == "ExternalSecret"]
+    empty = [each.label for each in external if not service.is_true(each, "Ready")]
+    if empty:
+        return Outcome.FAILS, f"not filled from their store: {', '.join(empty)}"
+    if external and len(external) == len(objects):
+        stores = ", ".join(sorted({str(each.at("spec", "secretStoreRef", "name")) for each in external}))
+        return (
+            Outcome.HOLDS,
+            f"none is in the stack's state: {len(external)} ExternalSecrets are filled from store {stores}",
+        )
     if facts.state.clear:
         return Outcome.FAILS, f"in the clear in the stack's state: {', '.join(facts.state.clear)}"
     if not facts.state.encryption:
@@ -424,7 +433,11 @@ CONTROLS: tuple[Control, ...] = (
         for rule, title, missing in _ADMISSION
     ),
     Control(
-        "secrets", "Secrets are encrypted in the state", "the stack's export", _kind("Secret"), _encrypted
+        "secrets",
+        "Secrets are encrypted in the state",
+        "the stack's export",
+        _kind("Secret", "ExternalSecret"),
+        _encrypted,
     ),
 )
 """Every control, in the order of the report."""
