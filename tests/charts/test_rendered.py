@@ -51,6 +51,7 @@ UNLISTED = {
 NOT_RUN: set[str] = {
     "nvcr.io/nvidia/cloud-native/k8s-driver-manager:v0.12.0",  # the operator's drivers are off
     "docker.io/envoyproxy/ratelimit:17b1956c",  # no limit of requests is shared by Envoy's pods
+    "quay.io/thanos/thanos:v0.42.4",  # neither Thanos' sidecar nor its ruler is asked for
 }
 """Images that a chart names for what the platform does not use."""
 ASKS_FOR_NOTHING = {
