@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from blueprints.model import Blueprint
-from components import tracking
+from components import tracking, tuning_page
 from components.apps import Apps
 from components.manifests.metadata import App
 from components.monitoring.parts import GRAFANA
@@ -88,7 +88,14 @@ def pipelines(blueprint: Blueprint) -> Site | None:
     return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, grafana)
+def tuning(blueprint: Blueprint) -> Site | None:
+    """Katib's page; None without tuning, or without a name for it."""
+    host = blueprint.tuning.host if blueprint.tuning else None
+    app = tuning_page.page_app(Apps.of(blueprint.name).platform)
+    return Site("tuning", "Katib", host, app, tuning_page.PAGE, Login.HEADER) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, tuning, grafana)
 """Every page that a platform may have."""
 
 
