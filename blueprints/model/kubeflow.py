@@ -43,4 +43,10 @@ class Serving(Part):
 
 
 class Notebooks(Part):
-    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward alone."""
+    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward, and in a
+    browser with `host`."""
+
+    host: HostName | None = None
+    """The name under which people open their teams' notebooks (`/notebook/<namespace>/<name>/`). It needs a
+    single sign-on (`auth.mode: oidc` or `embedded`), and lets in the teams' `groups`; left out, port-forward
+    is the only way in."""

@@ -111,13 +111,16 @@ def _page(blueprint: Blueprint, door: Door, site: Site) -> Iterator[Row]:
         elif site.audience is Audience.ADMINS:
             yield row(who, Expected.FORBIDDEN, "the page is for administrators", Probe.PERSON)
         else:
-            seen = "its own data only" if site.login in (Login.BEARER, Login.HEADER) else "the whole page"
+            whole = site.login not in (Login.BEARER, Login.HEADER, Login.TOKEN)
+            seen = "the whole page" if whole else "its own data only"
             yield row(who, Expected.OPEN, seen, Probe.PERSON)
     found = issuer(blueprint)
     if signs_on and not (found and found.admin_groups):
         yield row(ADMIN, Expected.FORBIDDEN, "there is no group of administrators", Probe.PERSON)
     else:
-        yield row(ADMIN, Expected.OPEN, "everything", Probe.PERSON)
+        own = site.login is Login.TOKEN
+        seen = "the list of teams; what is behind it, of their own teams" if own else "everything"
+        yield row(ADMIN, Expected.OPEN, seen, Probe.PERSON)
     if site.login is Login.BEARER:
         yield from _programs(blueprint, door)
 
