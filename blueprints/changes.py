@@ -51,9 +51,10 @@ def illegal_changes(old: Mapping[str, Any], new: Blueprint) -> tuple[Change, ...
 def _change(where: Where, before: dict[str, Any], after: dict[str, Any]) -> Change | None:
     """What is wrong with the change at one place, if anything is.
 
-    A capability that is asked for now, and was not before, has no data that could be left behind.
+    A capability that is asked for now, and was not before, has no data that could be left behind. One that is
+    not asked for any longer leaves none behind either: what holds its data is protected until it is named.
     """
-    if before.get(str(where[0])) is None:
+    if before.get(str(where[0])) is None or after.get(str(where[0])) is None:
         return None
     mode = (*where[:-1], "mode")
     if where != mode and _value(before, mode) != _value(after, mode):

@@ -87,7 +87,7 @@ class PlatformNotebooks(pulumi.ComponentResource):
                 controllers.cluster_role(app, seen, watching()),
                 controllers.cluster_role(app, acted, acting()),
                 controllers.everywhere(app, seen),
-                {**configuration.service_account(app), "automountServiceAccountToken": True},
+                configuration.service_account(app, speaks="it makes the workloads of notebooks"),
                 workloads.disruption_budget(app),
             )
         ]

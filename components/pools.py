@@ -25,6 +25,7 @@ from components.versions.gpu import NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
 from components.versions.model import Chart, Image, ImageSource
 
 _API_PORTS = (443, 6443)
+_PRIVILEGED = "device plugins and drivers of GPUs reach the devices and files of their node"
 _CONFIG = "default"
 """The one configuration of a device plugin, which every node of it uses."""
 
@@ -75,7 +76,7 @@ class GpuNodePools(pulumi.ComponentResource):
             before.append(register(self, manifest, depends_on=before))
 
     def _software(self, args: GpuNodePoolsArgs) -> None:
-        namespace = register(self, namespaces.namespace(args.app, "privileged"), holds_data=True)
+        namespace = register(self, namespaces.namespace(args.app, privileged=_PRIVILEGED), holds_data=True)
         api = tuple(Edge(args.app, Outside(), port) for port in _API_PORTS)
         fences = [
             register(self, policy, depends_on=[namespace])

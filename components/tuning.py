@@ -179,7 +179,7 @@ class PlatformTuning(pulumi.ComponentResource):
         before = [
             register(self, each, depends_on=[*args.after, signer, *first])
             for each in (
-                {**configuration.service_account(app), "automountServiceAccountToken": True},
+                configuration.service_account(app, speaks="it makes the trials of experiments"),
                 controllers.everywhere(app, f"{app.platform}-katib"),
                 configuration.config_map(app, {_FILE: config}, CONFIG),
                 certificates.certificate(app, CERTIFICATE, hosts, Signer(app.name, "Issuer")),

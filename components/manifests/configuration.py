@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.manifests.metadata import App, Manifest
+from components.manifests.metadata import EXCEPTION, App, Manifest
 
 
 def config_map(app: App, data: Mapping[str, str], name: str | None = None) -> Manifest:
@@ -25,14 +25,22 @@ def secret(app: App, data: Mapping[str, Any], name: str | None = None) -> Manife
 
 
 def service_account(
-    app: App, annotations: Mapping[str, str] | None = None, pull_secret: str | None = None
+    app: App,
+    annotations: Mapping[str, str] | None = None,
+    pull_secret: str | None = None,
+    *,
+    speaks: str | None = None,
 ) -> Manifest:
-    """An identity without a token: nothing of the starter talks to the Kubernetes API."""
+    """An identity that gives its pods no token: nothing of the starter talks to the Kubernetes API.
+
+    `speaks` is why pods of it speak to Kubernetes and may mount one all the same; those that do say so.
+    """
     pull = {"imagePullSecrets": [{"name": pull_secret}]} if pull_secret else {}
+    why = {EXCEPTION: speaks} if speaks else {}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": app.metadata(annotations=annotations),
+        "metadata": app.metadata(annotations={**(annotations or {}), **why}),
         "automountServiceAccountToken": False,
         **pull,
     }

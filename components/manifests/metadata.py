@@ -17,6 +17,9 @@ GATEWAY = "ziggurat.dev/gateway"
 """The label that opens the platform's front door to a namespace: its value is the platform's name."""
 CONFIG_HASH = "ziggurat.dev/config-hash"
 """The annotation by which a pod template changes when the configuration it reads does."""
+EXCEPTION = "ziggurat.dev/exception"
+"""The annotation of an object that a bound of the platform does not hold for: why it does not. `ziggurat
+evidence` takes it from what the stack applied, not from the cluster, where others may write it."""
 
 
 @dataclass(frozen=True)

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from blueprints.model.teams import Quota
-from components.manifests.metadata import App, Manifest
+from components.manifests.metadata import EXCEPTION, App, Manifest
 
 _POD_SECURITY = "pod-security.kubernetes.io"
 
 
 def namespace(
     app: App,
-    level: Literal["restricted", "privileged"] = "restricted",
+    *,
+    privileged: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """A namespace, called `app.namespace`, that admits pods of this Pod Security level; `labels` are more."""
+    """A namespace, called `app.namespace`, that admits restricted pods alone; `labels` are more.
+
+    `privileged` is why it has to admit any pod.
+    """
+    level = "privileged" if privileged else "restricted"
     levels = {f"{_POD_SECURITY}/{mode}": level for mode in ("enforce", "audit", "warn")}
+    why = {"annotations": {EXCEPTION: privileged}} if privileged else {}
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": app.namespace, "labels": {**app.labels, **levels, **(labels or {})}},
+        "metadata": {"name": app.namespace, "labels": {**app.labels, **levels, **(labels or {})}, **why},
     }
 
 

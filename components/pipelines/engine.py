@@ -83,6 +83,8 @@ class PipelineEngine(pulumi.ComponentResource):
         mode = args.pipelines.database.mode
         super().__init__(component_token(PipelineEngine), name, {"database": mode}, opts)
         self._args = args
+        speakers = rights.rights(args.parts, page=args.pipelines.host is not None)
+        self._speaks = {each.part.name: each.why for each in speakers}
         self._store: EngineStore = engine_store(args.artifacts, args.seaweedfs)
         kinds = [register(self, each) for each in definitions.definitions(args.parts.engine)]
         allowed = self._rights(kinds)
@@ -141,7 +143,7 @@ class PipelineEngine(pulumi.ComponentResource):
             if app.name in args.annotated_accounts and self._store.account_annotations
             else None
         )
-        account = objects.service_account(app, annotations)
+        account = objects.service_account(app, annotations, speaks=self._speaks.get(app.name))
         before = [
             register(self, each, depends_on=args.after)
             for each in (account, *first, workloads.disruption_budget(app))

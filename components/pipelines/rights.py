@@ -36,6 +36,8 @@ class Rights:
     """What one part may do."""
 
     part: App
+    why: str
+    """Why its pods have a token of Kubernetes."""
     everywhere: tuple[Manifest, ...] = ()
     """In the whole cluster."""
     teams: tuple[Manifest, ...] = ()
@@ -53,6 +55,7 @@ def rights(parts: Parts, *, page: bool) -> tuple[Rights, ...]:
 def _server(parts: Parts) -> Rights:
     return Rights(
         parts.server,
+        "it makes runs, and asks Kubernetes who calls and whether they may",
         everywhere=(
             _rule("authorization.k8s.io", ["subjectaccessreviews"], ["create"]),
             _rule("authentication.k8s.io", ["tokenreviews"], ["create"]),
@@ -71,6 +74,7 @@ def _server(parts: Parts) -> Rights:
 def _agent(parts: Parts) -> Rights:
     return Rights(
         parts.persistence,
+        "it reads what became of runs",
         everywhere=(
             _rule(_ARGO, ["workflows"], _READ),
             _rule(_KUBEFLOW, ["scheduledworkflows"], _READ),
@@ -84,6 +88,7 @@ def _agent(parts: Parts) -> Rights:
 def _schedules(parts: Parts) -> Rights:
     return Rights(
         parts.schedules,
+        "it starts scheduled runs",
         everywhere=(
             _rule(_ARGO, ["workflows"], _SEE),
             _rule(_KUBEFLOW, ["scheduledworkflows"], _SEE),
@@ -100,6 +105,7 @@ def _schedules(parts: Parts) -> Rights:
 def _workflows(parts: Parts) -> Rights:
     return Rights(
         parts.workflows,
+        "it makes the pods of runs",
         everywhere=(
             _rule("", ["pods", "configmaps"], _SEE),
             _rule(
@@ -155,6 +161,7 @@ def _workflows(parts: Parts) -> Rights:
 def _page(parts: Parts) -> Rights:
     return Rights(
         parts.page,
+        "it reads the logs of runs' pods",
         teams=(
             _rule("", ["pods", "pods/log"], ["get"]),
             _rule("", ["events"], ["list"]),

@@ -83,12 +83,12 @@ def _store(app: App, team: str, credentials: Credentials) -> list[Manifest]:
 
 
 def _account(app: App, team: str, args: TeamArgs) -> Manifest:
-    """The runs' identity. Argo's executor and the launcher speak to Kubernetes in the pods of tasks, so they
-    have its token."""
+    """The runs' identity. Argo makes the pods of tasks: they have its token by themselves."""
     identity = args.pipelines.identities.get(team)
     annotation = args.store.account_annotation
     annotations = {annotation: identity} if annotation and identity else None
-    manifest = objects.service_account(app, annotations, args.pull_secret)
+    why = "in the pods of tasks Argo's executor and the launcher tell Kubernetes what became of them"
+    manifest = objects.service_account(app, annotations, args.pull_secret, speaks=why)
     return {**manifest, "automountServiceAccountToken": True}
 
 

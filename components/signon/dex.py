@@ -47,6 +47,7 @@ USERS = "dex-users"
 _TELEMETRY = 5558
 _USER = 1001
 _RESOURCES = workloads.Resources(cpu="20m", memory="64Mi", memory_limit="256Mi")
+_SPEAKS = "it keeps its state in objects of Kubernetes"
 _CONFIG = "/etc/dex"
 _USER_IDS = uuid.UUID("0b8d8c4e-7d0f-5b1c-9a58-0a6f7f7c2b11")
 """The namespace (RFC 4122) of the identifiers of its own users."""
@@ -125,7 +126,7 @@ class EmbeddedIssuer(pulumi.ComponentResource):
         before = [
             register(self, manifest, depends_on=args.after)
             for manifest in (
-                configuration.service_account(app),
+                configuration.service_account(app, speaks=_SPEAKS),
                 *rights(app),
                 configuration.config_map(app, files),
                 workloads.disruption_budget(app),

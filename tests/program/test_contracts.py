@@ -193,6 +193,23 @@ def test_every_namespace_enforces_pod_security(planned):
             assert enforced == ("privileged" if gpu else "restricted"), each.label
 
 
+def test_what_deviates_says_why_and_nothing_else_does(planned):
+    """What `ziggurat evidence` leaves out: a privileged namespace, an account whose pods have a token."""
+    tokened = {
+        (each.namespace, pod["spec"]["serviceAccountName"])
+        for each, pod in planned.pod_templates()
+        if pod["spec"]["automountServiceAccountToken"]
+    }
+    for each in objects(planned):
+        metadata = each.manifest["metadata"]
+        privileged = metadata.get("labels", {}).get("pod-security.kubernetes.io/enforce") == "privileged"
+        account = each.kind == "ServiceAccount"
+        gives = account and each.manifest["automountServiceAccountToken"]
+        asked = account and (each.namespace, each.object_name) in tokened
+        why = metadata.get("annotations", {}).get("ziggurat.dev/exception")
+        assert bool(why) == (privileged or gives or asked), each.label
+
+
 def test_a_namespace_of_privileged_pods_holds_charts_and_fences_alone(planned):
     kinds = {each.kind for each in planned.objects if each.namespace == f"{planned.platform}-gpu"}
     if "gpu" not in planned.outputs["teams"]:

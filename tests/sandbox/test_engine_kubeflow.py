@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ziggurat.cluster import Refused
+from ziggurat.exit_codes import ExitCode
 
 pytestmark = pytest.mark.sandbox
 
@@ -141,6 +142,38 @@ def test_a_pod_of_a_runtime_passes_the_namespaces_pod_security(machine, up):
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "tried"}, "spec": spec}
         path = f"/api/v1/namespaces/{namespace}/pods?fieldValidation=Strict&dryRun=All"
         assert machine.cluster.request("POST", path, pod)["metadata"]["uid"]
+
+
+def test_a_capability_with_data_goes_only_when_it_is_named(machine, blueprint, up):
+    volume = f"PersistentVolumeClaim {NAME}/katib-data"
+    blueprint.write_text(BLUEPRINT.replace("tuning: {}\n", ""))
+
+    def run(*arguments: str) -> Any:
+        return machine.finish(machine.start("up", blueprint, *arguments), LONG)
+
+    refused = run("--yes")
+    assert refused.code == ExitCode.BLOCKED
+    assert f"the run would lose data: {volume}" in refused.err
+    assert "--drop-data tuning" in refused.err
+    wrong = run("--drop-data", "serving", "--confirm", NAME)
+    assert "--drop-data names what loses no data in this run: serving" in wrong.err
+    assert "whose data would go: tuning" in wrong.err
+    assert "--confirm with the platform's name" in run("--drop-data", "tuning", "--yes").err
+    assert "but this platform is" in run("--drop-data", "tuning", "--confirm", "other").err
+    claims = ("v1", "PersistentVolumeClaim", NAME)
+    assert machine.cluster.find(*claims, "katib-data") is not None
+
+    gone = run("--drop-data", "tuning", "--confirm", NAME, "--json")
+    assert gone.code == 0, gone.text
+    lost = {
+        (each["kind"], each["name"])
+        for each in gone.json["changes"]
+        if each["holdsData"] and each["operation"] == "delete"
+    }
+    assert lost == {("PersistentVolumeClaim", "katib-data")}
+    kept = {claim["metadata"]["name"] for claim in machine.cluster.objects(*claims)}
+    assert "katib-data" not in kept
+    assert kept
 
 
 def test_destroy_leaves_nothing_but_the_kinds_that_helm_leaves(machine, blueprint, up):

@@ -83,6 +83,30 @@ def test_a_platform_climbs_from_automation_to_orchestration(machine, shipped):
     destroy(machine, blueprint)
 
 
+EVIDENCE = {
+    "pod-security": "holds",
+    "networks": "holds",
+    "anonymous": "unknown",
+    "isolation": "unknown",
+    "quota": "holds",
+    "tokens": "holds",
+    "pipelines-identity": "holds",
+    "database": "holds",
+    "backups": "unknown",
+    "backups-verified": "unknown",
+    "database-availability": "unknown",
+    "encryption": "unknown",
+    "alerts": "holds",
+    "images": "holds",
+    "admission-registries": "holds",
+    "admission-tags": "holds",
+    "admission-requests": "holds",
+    "admission-gpu-queue": "holds",
+    "secrets": "holds",
+}
+"""What each control comes to. Nothing of cert-manager and CloudNativePG runs here that would say more."""
+
+
 def test_the_enterprise_platform_from_nothing(machine, shipped):
     blueprint = shipped("enterprise")
     said = up(machine, blueprint)
@@ -91,5 +115,17 @@ def test_the_enterprise_platform_from_nothing(machine, shipped):
         "kube-prometheus-stack",
     }  # fmt: skip
     assert settled(machine, blueprint) == {}
+
+    audited = machine.finish(machine.start("evidence", blueprint, "--json"), SECONDS)
+    controls = {each["control"]: each for each in audited.json["controls"]}
+    assert {control: each["result"] for control, each in controls.items()} == EVIDENCE
+    assert audited.code == 0, audited.text
+    exempt = {
+        control: {each["object"] for each in found["exceptions"]}
+        for control, found in controls.items()
+        if found["exceptions"]
+    }
+    assert exempt.keys() == {"pod-security", "tokens"}
+    assert exempt["pod-security"] == {f"Namespace {NAME}-gpu"}
 
     destroy(machine, blueprint)

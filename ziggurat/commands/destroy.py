@@ -9,10 +9,11 @@ import click
 
 from ziggurat.commands.options import blueprint_argument, json_option, print_json
 from ziggurat.commands.platform import (
-    DeclinedError,
     confirm,
+    confirm_name,
     open_platform,
     require_answerable,
+    require_name,
     stack_options,
 )
 
@@ -52,8 +53,8 @@ def command(
     instead = "--confirm with the platform's name" if with_data else "--yes"
     require_answerable(yes=bool(confirmed) if with_data else yes, as_json=as_json, instead=instead)
     run = open_platform(blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json)
-    if with_data and confirmed and confirmed != run.target.platform:
-        raise click.UsageError(f"--confirm names {confirmed}, but this platform is {run.target.platform}")
+    if with_data and confirmed:
+        require_name(confirmed, run.target.platform)
     result = _destroy(run, with_data=with_data, ask=not (confirmed if with_data else yes))
     if as_json:
         print_json(result.as_json())
@@ -84,8 +85,4 @@ def _ask(run: Run, *, with_data: bool) -> None:
     click.echo(f"deletes {len(objects)} objects of {where}, and the data in:", err=True)
     for item in data:
         click.echo(f"    {item.label}", err=True)
-    if (
-        click.prompt(f"type {run.target.platform} to go on", default="", show_default=False, err=True)
-        != run.target.platform
-    ):
-        raise DeclinedError("nothing was changed")
+    confirm_name(run.target.platform)

@@ -127,6 +127,19 @@ def confirm(question: str) -> None:
         raise DeclinedError("nothing was changed")
 
 
+def confirm_name(platform: str) -> None:
+    """Asks for the platform's name, before its data goes; anything else ends the command."""
+    answer = click.prompt(f"type {platform} to go on", default="", show_default=False, err=True)
+    if answer != platform:
+        raise DeclinedError("nothing was changed")
+
+
+def require_name(confirmed: str, platform: str) -> None:
+    """A usage error if --confirm names another platform."""
+    if confirmed != platform:
+        raise click.UsageError(f"--confirm names {confirmed}, but this platform is {platform}")
+
+
 class DeclinedError(ZigguratError):
     """The user said no."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from blueprints import Loaded
 from ziggurat.cluster import Cluster
+from ziggurat.engine import dropping
 from ziggurat.engine.changes import SIGNS, Change, Outcome
 from ziggurat.engine.leftovers import Left, what_is_left, with_stuck
 from ziggurat.engine.preflight import (
@@ -40,6 +41,10 @@ class Preview:
     blocked: tuple[Change, ...] = ()
     """Objects that hold data and that the run would delete or replace, without having been named."""
     notes: tuple[str, ...] = ()
+    named: tuple[Change, ...] = ()
+    """Objects that hold data and that the user named: it goes."""
+    capabilities: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The capability of each that the blueprint no longer has, by the object's URN."""
 
     @property
     def changed(self) -> bool:
@@ -54,6 +59,7 @@ class Preview:
             "changes": [change.as_json() for change in self.outcome.changed],
             "drift": [change.as_json() for change in self.outcome.drift],
             "blocked": [change.label for change in self.blocked],
+            "dataGoes": [change.label for change in self.named],
             "notes": list(self.notes),
         }
 
@@ -73,6 +79,8 @@ class Preview:
         if not self.changed:
             return f"no change: {self.outcome.summary().get('same', 0)} objects are as the blueprint says"
         text = count_words(self.outcome.summary())
+        if self.named:
+            text += "\nDATA GOES: " + ", ".join(change.label for change in self.named)
         if self.blocked:
             text += "\nBLOCKED: " + ", ".join(change.label for change in self.blocked) + " would lose data"
         return text
@@ -278,11 +286,16 @@ class Run:
         *,
         refresh: bool,
         delete: Sequence[str] = (),
+        drop: Sequence[str] = (),
         take_over: bool = False,
         adopt: bool = False,
         rotations: Mapping[str, int] | None = None,
     ) -> Preview:
-        """What `up` would do; objects named by `delete` (KIND/NAME) may lose their data."""
+        """What `up` would do.
+
+        Objects named by `delete` (KIND/NAME) may lose their data, and so may all those of capabilities that
+        the blueprint no longer has and `drop` names.
+        """
         outcome = self.engine.preview(refresh=refresh, take_over=take_over, adopt=adopt, rotations=rotations)
         losing = [change for change in outcome.of("delete", "replace") if change.holds_data]
         unknown = [name for name in delete if not any(_is_named(change, [name]) for change in losing)]
@@ -292,12 +305,15 @@ class Run:
                 f"--delete names what this run would not delete: {', '.join(unknown)}",
                 remedy=f"objects with data that it would delete: {known}",
             )
-        blocked = tuple(change for change in losing if not _is_named(change, delete))
-        return Preview(self.target, self.phase, outcome, blocked, tuple(self.notes))
+        capabilities = dropping.droppable(losing, self.engine.state, self.loaded.blueprint)
+        dropped = dropping.dropped(drop, capabilities)
+        named = tuple(change for change in losing if change.urn in dropped or _is_named(change, delete))
+        blocked = tuple(change for change in losing if change not in named)
+        return Preview(
+            self.target, self.phase, outcome, blocked, tuple(self.notes), named, capabilities=capabilities
+        )
 
-    def up(
-        self, checked: Checked, preview: Preview, delete: Sequence[str] = (), *, take_over: bool = False
-    ) -> Applied:
+    def up(self, checked: Checked, preview: Preview, *, take_over: bool = False) -> Applied:
         """Carries out a preview; refuses one that would lose data that is not named."""
         require_unblocked(preview)
         teams = tuple(self.loaded.blueprint.teams)
@@ -309,9 +325,7 @@ class Run:
             return Applied(
                 self.target, self.phase, preview.outcome, teams=teams, unchanged=True, recorded=recorded
             )
-        named = {
-            change.urn for change in preview.outcome.of("delete", "replace") if _is_named(change, delete)
-        }
+        named = {change.urn for change in preview.named}
         self.engine.unprotect([item for item in self.engine.state.objects if item.urn in named])
         remove_failed_jobs(checked)
         try:
@@ -401,12 +415,18 @@ def require_unblocked(preview: Preview) -> None:
     if not preview.blocked:
         return
     labels = ", ".join(change.label for change in preview.blocked)
-    flags = " ".join(f"--delete {change.kind}/{change.name}" for change in preview.blocked)
+    flags = " ".join(dict.fromkeys(_flag(change, preview.capabilities) for change in preview.blocked))
     raise BlockedError(
         f"the run would lose data: {labels}",
         where=f"stack {preview.target.stack}",
         remedy=f"put the blueprint back so that it stays; or, if its data may go: ziggurat up {flags}",
     )
+
+
+def _flag(change: Change, capabilities: Mapping[str, str]) -> str:
+    """What lets the data of an object go: its capability's name, or its own."""
+    capability = capabilities.get(change.urn)
+    return f"--drop-data {capability}" if capability else f"--delete {change.kind}/{change.name}"
 
 
 def _is_named(change: Change, names: Sequence[str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from components.manifests.metadata import EXCEPTION
 from ziggurat.engine.changes import RELEASE, as_mapping, mask
 
 RECORD = "pulumi:index:Stash"
@@ -28,6 +29,8 @@ class Managed:
     protected: bool
     labels: Mapping[str, str]
     created: str = ""
+    exception: str = ""
+    """Why a bound of the platform does not hold for it, as the platform declared; empty where all do."""
 
     @property
     def label(self) -> str:
@@ -136,6 +139,7 @@ def managed(resource: Resource) -> Managed:
         protected=bool(resource.get("protect")),
         labels=cast("Mapping[str, str]", as_mapping(metadata.get("labels"))),
         created=str(resource.get("created", "")),
+        exception=str(as_mapping(metadata.get("annotations")).get(EXCEPTION, "")),
     )
 
 

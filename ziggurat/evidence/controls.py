@@ -9,7 +9,7 @@ from typing import Any, cast
 from ziggurat.check.report import Outcome as CheckOutcome
 from ziggurat.evidence import service
 from ziggurat.evidence.facts import Facts, Live
-from ziggurat.evidence.report import Finding, Outcome
+from ziggurat.evidence.report import Exempt, Finding, Outcome
 
 Verdict = tuple[Outcome, str]
 _LEVEL = "pod-security.kubernetes.io/enforce"
@@ -27,6 +27,8 @@ class Control:
     """Called if all objects are there."""
     missing: str = ""
     """What it means that there is no object of it: empty, that it fails; else, that it was not asked for."""
+    excepted: Callable[[Facts, Live], str] = lambda facts, live: ""
+    """Why it does not hold for an object, as the platform declared; empty for an object that is judged."""
 
 
 def gather(facts: Facts) -> tuple[Finding, ...]:
@@ -44,9 +46,11 @@ def _finding(control: Control, facts: Facts) -> Finding:
     elif gone:
         verdict = (Outcome.FAILS, f"gone from the cluster: {', '.join(gone)}; ziggurat up --refresh")
     else:
-        verdict = control.judge(facts, objects)
+        verdict = control.judge(facts, [each for each in objects if not control.excepted(facts, each)])
     there = tuple(each.label for each in objects if each.found is not None)
-    return Finding(control.id, control.title, control.check, there, *verdict, facts.now)
+    reasons = ((each.label, control.excepted(facts, each)) for each in objects)
+    exceptions = tuple(Exempt(label, why) for label, why in reasons if why)
+    return Finding(control.id, control.title, control.check, there, *verdict, facts.now, exceptions)
 
 
 def _all(objects: Sequence[Live], holds: Callable[[Live], bool], good: str, bad: str) -> Verdict:
@@ -60,11 +64,20 @@ def _kind(*kinds: str, name: str | None = None) -> Callable[[Facts], list[Live]]
     return lambda facts: [each for kind in kinds for each in facts.live(kind, name)]
 
 
+def _is_restricted(each: Live) -> bool:
+    return each.at("metadata", "labels", _LEVEL) == "restricted"
+
+
+def _unrestricted(facts: Facts, each: Live) -> str:
+    del facts
+    return "" if _is_restricted(each) else each.managed.exception
+
+
 def _pod_security(facts: Facts, objects: list[Live]) -> Verdict:
     del facts
     return _all(
         objects,
-        lambda each: each.at("metadata", "labels", _LEVEL) == "restricted",
+        _is_restricted,
         "{} namespaces enforce `restricted`",
         "not `restricted`",
     )
@@ -94,20 +107,49 @@ def _quotas(facts: Facts, objects: list[Live]) -> Verdict:
     return _all(objects, lambda each: bool(each.at("spec", "hard")), "{} teams have one", "bounds nothing")
 
 
-_TOKENED = {"pipeline-runner": "runs of pipelines report to Kubernetes what became of them"}
-"""Accounts of teams whose pods have a token by themselves, and why."""
+_POD = ("spec", "template", "spec")
+_WORKLOADS = {
+    "Deployment": _POD,
+    "StatefulSet": _POD,
+    "DaemonSet": _POD,
+    "Job": _POD,
+    "CronJob": ("spec", "jobTemplate", *_POD),
+}
+"""The kinds that make pods, and where in each its pods are described."""
+_TOKEN = "automountServiceAccountToken"  # noqa: S105  # the name of a field
+
+
+def _mounts_token(each: Live) -> bool:
+    path = _WORKLOADS.get(each.managed.kind)
+    return each.at(*path, _TOKEN) is True if path else each.at(_TOKEN) is not False
+
+
+def _tokens_objects(facts: Facts) -> list[Live]:
+    """The accounts, and the workloads whose pods ask for a token whatever their account says."""
+    workloads = [each for kind in _WORKLOADS for each in facts.live(kind)]
+    return [*facts.live("ServiceAccount"), *(each for each in workloads if _mounts_token(each))]
+
+
+def _tokened(facts: Facts, each: Live) -> str:
+    """Why the pods of an account, or of a workload by its account, have a token, as the platform declared."""
+    if not _mounts_token(each):
+        return ""
+    path = _WORKLOADS.get(each.managed.kind)
+    if not path:
+        return each.managed.exception
+    place = (each.managed.namespace, each.at(*path, "serviceAccountName"))
+    accounts = {
+        (item.namespace, item.name): item for item in facts.state.objects if item.kind == "ServiceAccount"
+    }
+    return accounts[place].exception if place in accounts else ""
 
 
 def _tokens(facts: Facts, objects: list[Live]) -> Verdict:
-    def is_due(each: Live) -> bool:
-        return each.managed.name in _TOKENED and each.managed.namespace in facts.team_namespaces
-
-    due = {each.managed.name for each in objects if is_due(each)}
-    more = "".join(f"; {name}: {_TOKENED[name]}" for name in sorted(due))
+    del facts
     return _all(
-        [each for each in objects if not is_due(each)],
-        lambda each: each.at("automountServiceAccountToken") is False,
-        "{} accounts give their pods no token of Kubernetes" + more,
+        objects,
+        lambda each: not _mounts_token(each),
+        "{} accounts give their pods no token of Kubernetes",
         "gives its pods a token",
     )
 
@@ -276,6 +318,7 @@ CONTROLS: tuple[Control, ...] = (
         f"the label `{_LEVEL}` of each namespace",
         _kind("Namespace"),
         _pod_security,
+        excepted=_unrestricted,
     ),
     Control(
         "networks",
@@ -308,9 +351,10 @@ CONTROLS: tuple[Control, ...] = (
     Control(
         "tokens",
         "Pods have no rights on the cluster",
-        "automountServiceAccountToken of the accounts",
-        _kind("ServiceAccount"),
+        "automountServiceAccountToken of the accounts and of the workloads",
+        _tokens_objects,
         _tokens,
+        excepted=_tokened,
     ),
     Control(
         "pipelines-identity",

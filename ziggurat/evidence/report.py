@@ -24,6 +24,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Exempt:
+    """An object that a control does not hold for, as the platform decided."""
+
+    object: str
+    reason: str
+    """Why so, as the platform declares where it makes the object."""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One control: what implements it, how it was looked at, and what came of it."""
 
@@ -37,6 +46,15 @@ class Finding:
     detail: str
     at: datetime
     """When it was looked at."""
+    exceptions: tuple[Exempt, ...] = ()
+    """What was left out of the judgement, and why. What deviates and is not among these makes it fail."""
+
+    @property
+    def result(self) -> str:
+        """The outcome for a person: `holds, with 2 exceptions`."""
+        count = len(self.exceptions)
+        more = f", with {count} exception{'s' if count > 1 else ''}" if count else ""
+        return f"{self.outcome}{more}"
 
     def as_json(self) -> dict[str, Any]:
         """The finding for a machine."""
@@ -47,12 +65,13 @@ class Finding:
             "check": self.check,
             "result": self.outcome.value,
             "detail": self.detail,
+            "exceptions": [{"object": each.object, "reason": each.reason} for each in self.exceptions],
             "at": self.at.isoformat(timespec="seconds"),
         }
 
     def row(self) -> str:
         """The finding as a row of a table."""
-        cells = (self.title, f"**{self.outcome}**", self.detail, self.check, _shown(self.objects))
+        cells = (self.title, f"**{self.result}**", self.detail, self.check, _shown(self.objects))
         return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -96,6 +115,10 @@ class Evidence:
             "|---|---|---|---|---|",
             *(each.row() for each in self.findings),
         ]
+        excepted = [(each.title, exempt) for each in self.findings for exempt in each.exceptions]
+        if excepted:
+            rows = [f"- {title}: `{exempt.object}`: {exempt.reason}" for title, exempt in excepted]
+            lines += ["", "## Exceptions", "", *rows]
         unknown = [each for each in self.findings if each.outcome is Outcome.UNKNOWN]
         if unknown:
             lines += ["", "## Not known", "", *(f"- {each.title}: {each.detail}" for each in unknown)]

@@ -44,8 +44,16 @@ def item(kind: str, name: str, namespace: str = "acme", **more: Any) -> Object:
     return {"kind": kind, "metadata": {"name": name, "namespace": namespace}, **more}
 
 
-def found(*objects: Object, state: State | None = None, checks: Sequence[Result] | None = None) -> Any:
-    """What is known of each control where the stack manages these objects, and the cluster has them."""
+def found(
+    *objects: Object,
+    state: State | None = None,
+    checks: Sequence[Result] | None = None,
+    declared: Mapping[str, str] | None = None,
+) -> Any:
+    """What is known of each control where the stack manages these objects, and the cluster has them.
+
+    `declared` are the exceptions that the platform declares, by the objects' names.
+    """
     managed = tuple(
         Managed(
             "urn",
@@ -55,6 +63,7 @@ def found(*objects: Object, state: State | None = None, checks: Sequence[Result]
             each["metadata"]["namespace"],
             False,
             {},
+            exception=(declared or {}).get(each["metadata"]["name"], ""),
         )
         for each in objects
         if each["kind"] != "Pod"
@@ -151,14 +160,66 @@ def test_an_account_with_a_token_is_named() -> None:
     assert known["tokens"].detail == "gives its pods a token: ServiceAccount acme/other"
 
 
-def test_runs_of_pipelines_are_the_one_account_of_a_team_that_has_a_token() -> None:
-    spaces = {"kind": "Namespace", "metadata": {"name": "acme-vision", "namespace": ""}}
-    runner = item("ServiceAccount", "pipeline-runner", "acme-vision", automountServiceAccountToken=True)
-    assert outcome(found(spaces, runner)["tokens"]) == "holds"
-    assert "pipeline-runner: runs of pipelines" in found(spaces, runner)["tokens"].detail
+WHY = {"dex": "it keeps its state in objects of Kubernetes", "gpus": "device plugins"}
 
-    elsewhere = item("ServiceAccount", "pipeline-runner", "acme", automountServiceAccountToken=True)
-    assert outcome(found(spaces, elsewhere)["tokens"]) == "fails"
+
+def space(name: str, level: str) -> Object:
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    return {"kind": "Namespace", "metadata": {"name": name, "namespace": "", "labels": labels}}
+
+
+def server(account: str) -> Object:
+    spec = {"serviceAccountName": account, "automountServiceAccountToken": True}
+    return item("Deployment", f"{account}-server", spec={"template": {"spec": spec}})
+
+
+def test_a_namespace_that_is_declared_to_be_privileged_is_an_exception() -> None:
+    spaces = (space("acme", "restricted"), space("gpus", "privileged"))
+    known = found(*spaces, declared=WHY)["pod-security"]
+
+    assert (outcome(known), known.detail) == ("holds", "1 namespaces enforce `restricted`")
+    assert known.result == "holds, with 1 exception"
+    assert known.as_json()["exceptions"] == [{"object": "Namespace gpus", "reason": "device plugins"}]
+
+
+def test_a_namespace_that_is_privileged_by_other_hands_fails() -> None:
+    spaces = (space("acme", "privileged"), space("gpus", "privileged"))
+    known = found(*spaces, declared=WHY)["pod-security"]
+
+    assert (outcome(known), known.detail) == ("fails", "not `restricted`: Namespace acme")
+    assert [each.object for each in known.exceptions] == ["Namespace gpus"]
+
+
+def test_an_exception_that_somebody_wrote_on_the_cluster_does_not_count() -> None:
+    relabelled = space("acme", "privileged")
+    relabelled["metadata"]["annotations"] = {"ziggurat.dev/exception": "trust me"}
+
+    assert outcome(found(relabelled)["pod-security"]) == "fails"
+
+
+def test_what_holds_is_no_exception_though_it_is_declared() -> None:
+    known = found(space("gpus", "restricted"), declared=WHY)["pod-security"]
+
+    assert (known.result, known.exceptions) == ("holds", ())
+
+
+def test_pods_with_a_token_are_an_exception_by_their_account_alone() -> None:
+    account = item("ServiceAccount", "dex", automountServiceAccountToken=False)
+    known = found(account, server("dex"), declared=WHY)["tokens"]
+    assert known.result == "holds, with 1 exception"
+    assert known.exceptions[0].object == "Deployment acme/dex-server"
+    assert known.exceptions[0].reason == WHY["dex"]
+
+    other = item("ServiceAccount", "other", automountServiceAccountToken=False)
+    known = found(account, server("dex"), other, server("other"), declared=WHY)["tokens"]
+    assert (outcome(known), known.detail) == ("fails", "gives its pods a token: Deployment acme/other-server")
+
+
+def test_an_account_whose_pods_have_a_token_by_themselves_is_an_exception_where_it_is_declared() -> None:
+    runner = item("ServiceAccount", "pipeline-runner", "acme-vision", automountServiceAccountToken=True)
+
+    assert outcome(found(runner, declared={"pipeline-runner": "runs"})["tokens"]) == "holds"
+    assert outcome(found(runner)["tokens"]) == "fails"
 
 
 @pytest.mark.parametrize(
@@ -270,4 +331,8 @@ def test_the_report_counts_and_fails_only_for_what_fails() -> None:
     shown = Evidence(target, "starter", NOW, every).as_json()
     assert sum(shown["summary"].values()) == len(shown["controls"]) == len(every)
     assert shown["controls"][0]["at"] == "2026-03-01T12:00:00+00:00"
+    excepted = (found(space("gpus", "privileged"), declared=WHY)["pod-security"],)
+    text = Evidence(target, "starter", NOW, excepted).markdown()
+    assert "| Pods are restricted | **holds, with 1 exception** |" in text
+    assert "## Exceptions\n\n- Pods are restricted: `Namespace gpus`: device plugins" in text
     assert "## Not known" in Evidence(target, "starter", NOW, good).markdown()
