@@ -24,6 +24,13 @@ CURRENT = "/api/2.0/mlflow/users/current"
 EXPERIMENTS = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
+_SEEN = {
+    Login.HEADER: "the page, and in it what they are a member of",
+    Login.TOKEN: "the list of teams, and what is of their own",
+}
+"""What administrators see of pages that let people in by their teams alone."""
+
+
 @unique
 class Expected(StrEnum):
     """What somebody gets."""
@@ -118,9 +125,7 @@ def _page(blueprint: Blueprint, door: Door, site: Site) -> Iterator[Row]:
     if signs_on and not (found and found.admin_groups):
         yield row(ADMIN, Expected.FORBIDDEN, "there is no group of administrators", Probe.PERSON)
     else:
-        own = site.login is Login.TOKEN
-        seen = "the list of teams; what is behind it, of their own teams" if own else "everything"
-        yield row(ADMIN, Expected.OPEN, seen, Probe.PERSON)
+        yield row(ADMIN, Expected.OPEN, _SEEN.get(site.login, "everything"), Probe.PERSON)
     if site.login is Login.BEARER:
         yield from _programs(blueprint, door)
 
