@@ -247,7 +247,8 @@ def _policy(rule: str) -> Callable[[Facts], list[Live]]:
             *facts.live("ValidatingAdmissionPolicyBinding"),
         ]
         name = f"{facts.outputs.get('namespace')}-{rule}"
-        return [each for each in found if name in (each.managed.name, each.at("spec", "policyName"))]
+        names = {name, f"{name}-owners"}
+        return [each for each in found if names & {each.managed.name, each.at("spec", "policyName")}]
 
     return objects
 
@@ -257,9 +258,10 @@ def _refuses(facts: Facts, objects: list[Live]) -> Verdict:
     bound = [each for each in objects if each.managed.kind == "ValidatingAdmissionPolicyBinding"]
     if not bound:
         return Outcome.FAILS, "the policy is not bound, so it does nothing"
-    actions: list[str] = bound[0].at("spec", "validationActions") or []
-    if "Deny" not in actions:
-        return Outcome.FAILS, f"what breaks it is let in: the action is {', '.join(actions)}"
+    for each in bound:
+        actions: list[str] = each.at("spec", "validationActions") or []
+        if "Deny" not in actions:
+            return Outcome.FAILS, f"what breaks it is let in: the action is {', '.join(actions)}"
     return Outcome.HOLDS, "the API server refuses what breaks it"
 
 
