@@ -208,7 +208,7 @@ def register_page(
     before = [
         register(parent, each, depends_on=after)
         for each in (
-            {**configuration.service_account(app), "automountServiceAccountToken": True},
+            configuration.service_account(app, speaks="it asks what its visitors may, and does it for them"),
             configuration.config_map(app, configuration_files),
             controllers.cluster_role(app, asks, [reviews]),
             controllers.everywhere(app, asks),
