@@ -58,7 +58,7 @@ lint: $(READY)  ## ruff and pyright (strict)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 test-fast: $(READY)  ## layers 1 and 2: no engine, no cluster
-	$(PYTEST) tests/unit tests/program
+	$(PYTEST) tests/unit tests/program tests/charts
 
 test-sandbox: $(READY)  ## layer 3: the real engine on a real API server
 	@$(ZIGGURAT) tools ensure

@@ -27,7 +27,7 @@ PAGES: tuple[Page, ...] = (
     Page("monitoring", "monitoring", "Grafana", knows_users=True),
     Page("pipelines", "pipelines", "Kubeflow Pipelines", knows_users=False),
     Page("tuning", "tuning", "Katib", knows_users=False),
-    Page("notebooks", "notebooks", "notebooks", knows_users=False),
+    Page("notebooks", "notebooks", "the notebooks' page", knows_users=False),
 )
 """Every part that may have a page; components/sites.py has what serves each."""
 

@@ -106,23 +106,29 @@ PIPELINE_RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (engine, 
 """What makes a blueprint with pipelines invalid."""
 
 
+_BY_NAME = {"pipelines": "Kubeflow Pipelines", "tuning": "Katib"}
+"""The parts whose pages know people by their names alone."""
+
+
 def nobody_enters(blueprint: Blueprint) -> Iterator[Finding]:
-    """The page is opened by people, who are known by name."""
-    pipelines = blueprint.pipelines
+    """These pages are opened by people, who are known by name."""
+    there = [key for key in _BY_NAME if getattr(getattr(blueprint, key), "host", None)]
+    titles = " and ".join(_BY_NAME[key] for key in there)
     for name, team in blueprint.teams.items():
-        if pipelines is None or pipelines.host is None:
-            if team.members:
-                yield Finding(
-                    ("teams", name, "members"),
-                    "have no effect",
-                    rule="they are who opens the page of Kubeflow Pipelines (`pipelines.host`)",
-                    remedy="add `pipelines.host`, or take them out",
-                )
-        elif not team.members:
+        if team.members and not there:
+            yield Finding(
+                ("teams", name, "members"),
+                "have no effect",
+                rule="they are who opens the pages of Kubeflow Pipelines (`pipelines.host`) and of Katib "
+                "(`tuning.host`)",
+                remedy="add one of these, or take them out",
+            )
+        elif there and not team.members:
             yield Finding(
                 ("teams", name),
-                "has nobody who may use pipelines in a browser",
-                rule="Kubeflow Pipelines asks Kubernetes about a person by name and knows no groups",
+                f"has nobody who may use {' or '.join(there)} in a browser",
+                rule=f"{titles} {'ask' if len(there) > 1 else 'asks'} Kubernetes about a person by name and "
+                f"{'know' if len(there) > 1 else 'knows'} no groups",
                 remedy="name its `members` as the issuer does",
             )
 

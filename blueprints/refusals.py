@@ -6,7 +6,7 @@ import re
 from typing import Any, cast
 
 from blueprints.document import Document, child
-from blueprints.phases import BUILT_PHASES, CAPABILITIES, MODES, POOL_PROVIDERS, Capability, Mode, Phase
+from blueprints.phases import CAPABILITIES, MODES, POOL_PROVIDERS, Capability, Mode, Phase
 
 _PLACEHOLDER = re.compile(
     r"\b(CHANGE[-_ ]?ME|REPLACE[-_ ]?ME|TODO|FIXME|XXX)\b|<[A-Za-z][^<>]*>", re.IGNORECASE
@@ -40,14 +40,6 @@ def refuse_placeholders(document: Document) -> None:
 def refuse_unbuilt(document: Document) -> dict[str, Any]:
     """Refuses what the phase does not unlock or this version does not build; the data without it."""
     phase = _phase(document)
-    if phase is not None and phase not in BUILT_PHASES:
-        document.refuse(
-            ("phase",),
-            "this version of Ziggurat does not build this phase yet",
-            value=phase,
-            rule=f"it builds: {', '.join(built for built in Phase if built in BUILT_PHASES)}",
-            remedy=f"write `phase: {_nearest(phase)}`",
-        )
     for capability in CAPABILITIES:
         if capability.key in document.data:
             _refuse(document, (capability.key,), capability, phase)
@@ -68,11 +60,6 @@ def _refuse_providers(document: Document, phase: Phase | None) -> None:
         for provider in POOL_PROVIDERS:
             if child(child(pools, name), "provider") == provider.mode:
                 _refuse(document, ("gpuPools", name, "provider"), provider, phase)
-
-
-def _nearest(phase: Phase) -> Phase:
-    """The highest phase below one that is not built; a higher one would unlock more than was asked for."""
-    return max((built for built in BUILT_PHASES if built.rank < phase.rank), key=lambda built: built.rank)
 
 
 def _phase(document: Document) -> Phase | None:

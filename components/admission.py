@@ -24,6 +24,10 @@ class AdmissionPoliciesArgs:
     """The registry that holds all of them, if there is one."""
     queues: bool = False
     """Whether the teams have queues."""
+    owners: Sequence[str] = ()
+    """The kinds that teams may make, and whose controllers make pods."""
+    gpu_runtimes: Sequence[str] = ()
+    """The runtimes of teams that take GPUs by themselves."""
 
 
 class AdmissionPolicies(pulumi.ComponentResource):
@@ -56,6 +60,9 @@ def policies(args: AdmissionPoliciesArgs) -> list[tuple[Policy, str]]:
     ]
     if args.queues:
         found.append((admission.gpu_queue(), chosen.gpu_queue or "Deny"))
+        if args.owners:
+            rule = admission.gpu_owners(args.owners, args.gpu_runtimes)
+            found.append((rule, chosen.gpu_queue or "Deny"))
     return found
 
 

@@ -13,7 +13,7 @@ import pulumi
 from blueprints.model import Blueprint
 from blueprints.model.admission import Admission
 from blueprints.model.storage import EmbeddedArtifacts, S3Artifacts
-from components import certificates, gateway, pools
+from components import certificates, gateway, pools, serving, training
 from components.admission import AdmissionPolicies, AdmissionPoliciesArgs
 from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
@@ -91,7 +91,23 @@ def admission_args(blueprint: Blueprint, apps: Apps, chosen: Admission) -> Admis
         images(blueprint),
         mirror=blueprint.images.registry,
         queues=blueprint.queues is not None,
+        owners=[kind for kind, key in _OWNERS.items() if getattr(blueprint, key)],
+        gpu_runtimes=[
+            name
+            for names in (training.runtime_names, serving.runtime_names)
+            for name, pool in names(blueprint.gpu_pools).items()
+            if pool
+        ],
     )
+
+
+_OWNERS = {
+    "TrainJob": "training",
+    "InferenceService": "serving",
+    "Notebook": "notebooks",
+    "Experiment": "tuning",
+}
+"""The kind that teams make by each capability whose controller makes pods of it."""
 
 
 def _projects(core: Core) -> tuple[pulumi.Resource, ...]:

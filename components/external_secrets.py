@@ -18,8 +18,6 @@ from components.versions.external_secrets import EXTERNAL_SECRETS
 from components.versions.model import Chart, ImageSource
 
 WEBHOOK = 10250
-VAULT = 8200
-"""Where Vault and OpenBao listen; the clouds' stores do so on 443."""
 _POD_NAMES = ("external-secrets", "external-secrets-webhook", "external-secrets-cert-controller")
 """What the chart's pods are called by their labels."""
 
@@ -43,13 +41,14 @@ def charts(chosen: ExternalSecrets | None) -> tuple[Chart, ...]:
 
 def edges(blueprint: Blueprint) -> tuple[Edge, ...]:
     """All of it calls the API server, which calls its webhook; the controller calls the store."""
-    if not _is_embedded(blueprint.external_secrets):
+    chosen = blueprint.external_secrets
+    if chosen is None or not _is_embedded(chosen):
         return ()
     pods = _pods(blueprint.name)
     controller, webhook, _ = pods
     return (
         *(Edge(pod, Outside(), port) for pod in pods for port in API_PORTS),
-        Edge(controller, Outside(), VAULT),
+        *(Edge(controller, Outside(), port) for port in chosen.store_ports if port not in API_PORTS),
         Edge(Outside(), webhook, WEBHOOK),
     )
 

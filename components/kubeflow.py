@@ -1,7 +1,7 @@
 """Training, tuning, serving and notebooks: what they add to the platform's tables."""
 
 from blueprints.model import Blueprint
-from components import notebooks, serving, training, tuning
+from components import notebooks, notebooks_page, serving, training, tuning
 from components.apps import Apps
 from components.manifests.network import Edge
 from components.versions.model import Chart, Image
@@ -14,6 +14,7 @@ def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
         *serving.edges(blueprint.serving, apps.platform),
         *tuning.edges(blueprint.tuning, apps.platform),
         *notebooks.edges(blueprint.notebooks, apps.platform),
+        *notebooks_page.edges(blueprint),
     )
 
 

@@ -8,6 +8,7 @@ import pulumi
 
 from components.core import Core
 from components.notebooks import PlatformNotebooks, PlatformNotebooksArgs
+from components.notebooks_page import NotebooksPage, page_args
 from components.serving import PlatformServing, PlatformServingArgs
 from components.training import PlatformTraining, PlatformTrainingArgs
 from components.tuning import PlatformTuning, PlatformTuningArgs
@@ -67,7 +68,13 @@ def _notebooks(core: Core) -> tuple[pulumi.Resource, ...]:
         core.images,
         after=core.system.ready,
     )
-    return PlatformNotebooks(f"{core.name}-notebooks", args, core.options).ready
+    ready = PlatformNotebooks(f"{core.name}-notebooks", args, core.options).ready
+    issuer = core.issuer.ready if core.issuer else ()
+    after = (*core.system.ready, *issuer)
+    page = page_args(core.blueprint, core.teams.namespaces, core.images, after)
+    if page is None:
+        return ready
+    return (*ready, *NotebooksPage(f"{core.name}-notebooks-page", page, core.options).ready)
 
 
 KUBEFLOW: dict[str, Callable[[Core], tuple[pulumi.Resource, ...]]] = {

@@ -1,7 +1,8 @@
 """Notebooks: Kubeflow's notebook controller, and its rights in the namespaces of teams.
 
-Kubeflow's notebook servers have no login: whoever reaches one has a shell in it. So no page leads to them,
-and no pod reaches them; the Kubernetes API server, which knows the team's members, forwards a port.
+Kubeflow's notebook servers have no login: whoever reaches one has a shell in it. So no pod reaches them but
+the door of their page (components/notebooks_page.py), where there is one; and the Kubernetes API server,
+which knows the team's members, forwards a port.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from components.namespaces import team_app
 from components.objects import component_token, register
 from components.versions.model import Image, ImageSource
 from components.versions.notebooks import JUPYTER, NOTEBOOK_CONTROLLER
+from components.versions.pipelines import ENVOY
 
 COMPONENT = "notebooks"
 GROUP = "kubeflow.org"
@@ -34,13 +36,24 @@ def controller_app(platform: App) -> App:
     return replace(platform, name="notebook-controller", component=COMPONENT)
 
 
+PAGE = 8080
+"""Where the door of the page listens."""
+
+
+def page_app(platform: App) -> App:
+    """The door of the page."""
+    return replace(platform, name="notebooks-page", component=COMPONENT)
+
+
 def images(chosen: Notebooks | None) -> tuple[Image, ...]:
     """The controller's image, and a notebook's."""
-    return (NOTEBOOK_CONTROLLER, JUPYTER) if chosen else ()
+    if chosen is None:
+        return ()
+    return (NOTEBOOK_CONTROLLER, JUPYTER, *((ENVOY,) if chosen.host else ()))
 
 
 def edges(chosen: Notebooks | None, platform: App) -> tuple[Edge, ...]:
-    """The controller calls the API server; nobody calls a notebook but through it."""
+    """The controller calls the API server, and no notebook."""
     return network.controller(controller_app(platform)) if chosen else ()
 
 

@@ -170,6 +170,9 @@ def configuration(app: App) -> str:
             "frameworks": [
                 "batch/job",
                 "pod",
+                # Both put the object's label on its pods, which wait.
+                "deployment",
+                "statefulset",
                 "jobset.x-k8s.io/jobset",
                 "trainer.kubeflow.org/trainjob",
             ]

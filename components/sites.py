@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from blueprints.model import Blueprint
-from components import tracking
+from components import notebooks as notebook_parts
+from components import tracking, tuning_page
 from components.apps import Apps
 from components.manifests.metadata import App
 from components.monitoring.parts import GRAFANA
@@ -27,6 +28,8 @@ class Login(StrEnum):
     """The login proxy hands it the ID token of each request, and it verifies that itself."""
     HEADER = "header"
     """It believes the header `x-forwarded-email`, and nothing but the login proxy can reach it with one."""
+    TOKEN = "token"  # noqa: S105  # no secret
+    """As BEARER, and nobody passes the login who does not belong to its audience, programs neither."""
     NONE = "none"
     """It knows no users: the login proxy lets nobody through who does not belong to its audience."""
     OWN = "own"
@@ -88,7 +91,21 @@ def pipelines(blueprint: Blueprint) -> Site | None:
     return Site("pipelines", "Kubeflow Pipelines", host, page, PAGE, Login.HEADER) if host else None
 
 
-SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, grafana)
+def tuning(blueprint: Blueprint) -> Site | None:
+    """Katib's page; None without tuning, or without a name for it."""
+    host = blueprint.tuning.host if blueprint.tuning else None
+    app = tuning_page.page_app(Apps.of(blueprint.name).platform)
+    return Site("tuning", "Katib", host, app, tuning_page.PAGE, Login.HEADER) if host else None
+
+
+def notebooks(blueprint: Blueprint) -> Site | None:
+    """The notebooks' page; None without notebooks, or without a name for it."""
+    host = blueprint.notebooks.host if blueprint.notebooks else None
+    app = notebook_parts.page_app(Apps.of(blueprint.name).platform)
+    return Site("notebooks", "Notebooks", host, app, notebook_parts.PAGE, Login.TOKEN) if host else None
+
+
+SITES: tuple[Callable[[Blueprint], Site | None], ...] = (mlflow, pipelines, tuning, notebooks, grafana)
 """Every page that a platform may have."""
 
 

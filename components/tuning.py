@@ -8,6 +8,7 @@ import pulumi
 
 from blueprints.model.kubeflow import Tuning
 from blueprints.model.teams import Team
+from components import tuning_page
 from components.manifests import certificates, configuration, controllers, katib, network, workloads
 from components.manifests.certificates import Signer
 from components.manifests.metadata import App, Manifest, digest
@@ -61,7 +62,9 @@ def manager_app(platform: App) -> App:
 
 def images(chosen: Tuning | None) -> tuple[Image, ...]:
     """Katib's images, and its database's."""
-    return (*KATIB_IMAGES, POSTGRESQL) if chosen else ()
+    if chosen is None:
+        return ()
+    return (*KATIB_IMAGES, POSTGRESQL, *(tuning_page.IMAGES if chosen.host else ()))
 
 
 def namespace_labels(chosen: Tuning | None) -> dict[str, str]:
@@ -79,6 +82,7 @@ def edges(chosen: Tuning | None, platform: App) -> tuple[Edge, ...]:
         Edge(controller, manager, OBSERVATIONS),
         Edge(controller, Teams(platform.platform), OBSERVATIONS),
         Edge(Teams(platform.platform), manager, OBSERVATIONS),
+        *(tuning_page.edges(platform, manager, OBSERVATIONS) if chosen.host else ()),
     )
 
 
@@ -117,6 +121,8 @@ class PlatformTuning(pulumi.ComponentResource):
         controller = self._controller(args, app, [*kinds, *roles, *database])
         for each in katib.webhooks(app, app.name, CERTIFICATE):
             register(self, each, depends_on=controller)
+        if args.tuning.host:
+            self._page(args, [*kinds, *database])
         self.ready: tuple[pulumi.Resource, ...] = tuple(controller)
         self.register_outputs({})
 
@@ -138,6 +144,12 @@ class PlatformTuning(pulumi.ComponentResource):
             Grant(katib.GROUP, ("suggestions", "trials")),
             namespace=namespace,
         )
+
+    def _page(self, args: PlatformTuningArgs, first: list[pulumi.Resource]) -> None:
+        app, manager = tuning_page.page_app(args.platform), manager_app(args.platform)
+        address = f"{manager.name}.{manager.namespace}.svc.cluster.local:{OBSERVATIONS}"
+        after = (*args.after, *first)
+        tuning_page.register_page(self, app, args.teams, args.namespaces, args.images, address, after)
 
     def _database(self, args: PlatformTuningArgs) -> list[pulumi.Resource]:
         app = manager_app(args.platform)

@@ -11,7 +11,7 @@ from typing import Final, cast
 from standin.checkpoint import at, text_at
 from standin.client import ApiError, Client, UnreachableError
 from standin.discovery import Discovery, NoSuchKindError, Resource, kind_of
-from standin.ready import Await, Lookup, Query, Verdict
+from standin.ready import Await, Lookup, Query, Verdict, condition
 from standin.wire import Object
 
 _POLL: Final = 1.0
@@ -167,7 +167,24 @@ def explain(live: Object, look: Lookup) -> tuple[str, ...]:
         if event.get("type") == "Warning" and text_at(event, "involvedObject", "uid") == uid
     ]
     problems = [problem for pod in pods for problem in _pod_problems(pod)]
-    return tuple(dict.fromkeys(warnings[-3:] + problems[:5]))
+    return tuple(dict.fromkeys(_store_problems(live, look) + warnings[-3:] + problems[:5]))
+
+
+def _store_problems(live: Object, look: Lookup) -> list[str]:
+    """What is wrong with the store that an ExternalSecret is filled from, by the store's name."""
+    store = cast("Object", at(live, "spec", "secretStoreRef") or {})
+    if live.get("kind") != "ExternalSecret" or not store.get("name"):
+        return []
+    kind = str(store.get("kind") or "SecretStore")
+    namespace = "" if kind.startswith("Cluster") else text_at(live, "metadata", "namespace")
+    found = look(Query(str(live["apiVersion"]), kind, namespace, name=str(store["name"])))
+    label = f"{kind} {store['name']}"
+    if not found:
+        return [f"there is no {label}, which it is filled from"]
+    ready = condition(found[0], "Ready")
+    if ready.get("status") == "True":
+        return [f"it is filled from {label}, which is ready"]
+    return [f"it is filled from {label}, which is not ready: {ready.get('message') or 'it does not say why'}"]
 
 
 def _pod_problems(pod: Object) -> list[str]:

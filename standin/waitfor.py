@@ -52,8 +52,10 @@ def _condition(text: str) -> Check:
     def check(manifest: Object, _: Lookup) -> Verdict:
         found = condition(manifest, name)
         done = str(found.get("status", "")).lower() == status.lower()
+        said = f": {found['message']}" if found.get("message") else ""
         return Verdict(
-            done, f"waiting for condition {name} to be {status}, it is {found.get('status', 'not there')}"
+            done,
+            f"waiting for condition {name} to be {status}, it is {found.get('status', 'not there')}{said}",
         )
 
     return check

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blueprints.model.base import GROW_ONLY, IMMUTABLE, Part
 from blueprints.model.projects import ImageReference
-from blueprints.model.scalars import ObjectName, Storage
+from blueprints.model.scalars import HostName, ObjectName, Storage
 
 
 class Training(Part):
@@ -26,6 +26,10 @@ class Tuning(Part):
     It needs `certificates`.
     """
 
+    host: HostName | None = None
+    """The name under which people open Katib's page, which needs a single sign-on (`auth.mode: oidc` or
+    `embedded`), and lets in the teams' `members`; left out, there is no page, and Experiments are made with
+    kubectl."""
     storage: Storage = Field(default="5Gi", json_schema_extra=GROW_ONLY)
     """The size of the volume with what trials measured; it may grow later, never shrink."""
     storage_class: ObjectName | None = Field(default=None, json_schema_extra=IMMUTABLE)
@@ -39,4 +43,10 @@ class Serving(Part):
 
 
 class Notebooks(Part):
-    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward alone."""
+    """Kubeflow's notebook controller: Notebooks in the teams' namespaces, reached by port-forward, and in a
+    browser with `host`."""
+
+    host: HostName | None = None
+    """The name under which people open their teams' notebooks (`/notebook/<namespace>/<name>/`). It needs a
+    single sign-on (`auth.mode: oidc` or `embedded`), and lets in the teams' `groups`; left out, port-forward
+    is the only way in."""

@@ -52,7 +52,8 @@ class Team(Part):
     """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""
     members: tuple[PersonName, ...] = ()
     """People of the team by the name that the issuer gives them (`auth.usernameClaim`), such as their mail
-    address: for Kubeflow Pipelines, which asks Kubernetes about a person by name and knows no groups."""
+    address: for the pages of Kubeflow Pipelines and of Katib, which ask Kubernetes about a person by name and
+    know no groups."""
     users: dict[UserName, User] = Field(default_factory=dict[str, User])
     """MLflow accounts by name; empty means one account named after the team, with the role `user`.
 

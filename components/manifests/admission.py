@@ -39,6 +39,8 @@ class Policy:
     """Further CEL variables that `wrong` needs, in their order."""
     unchanged: str = "true"
     """What else, beside the containers, must be as it was for an update to be let through."""
+    owners: Sequence[str] = ()
+    """The kinds that it looks at, of those whose controllers make pods; empty: pods and their templates."""
 
 
 def _spec(of: str) -> str:
@@ -63,17 +65,24 @@ def _labels(of: str) -> str:
     return f"has({metadata}.metadata) && has({metadata}.metadata.labels) ? {metadata}.metadata.labels : {{}}"
 
 
+# A controller that runs elsewhere, as the cluster's own do: the Job that it works on was checked itself.
+_BY_CONTROLLER = (
+    "request.userInfo.username == 'system:kube-controller-manager' || "
+    "(request.userInfo.username.startsWith('system:serviceaccount:') && "
+    "!request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':'))"
+)
+_OF_TRIAL = (
+    "has(object.metadata.ownerReferences) && "
+    "object.metadata.ownerReferences.exists(owner, owner.kind == 'Trial')"
+)
+"""Whether Katib made it: an Experiment may take its template from a ConfigMap, where no rule sees it."""
+
 _COMMON = {
     "spec": _spec("object"),
     "containers": _containers("variables.spec"),
     "oldSpec": f"request.operation == 'UPDATE' ? ({_spec('oldObject')}) : {{'containers': []}}",
     "oldContainers": _containers("variables.oldSpec"),
-    # A controller that runs elsewhere, as the cluster's own do: the Job that it works on was checked itself.
-    "byController": (
-        "request.userInfo.username == 'system:kube-controller-manager' || "
-        "(request.userInfo.username.startsWith('system:serviceaccount:') && "
-        "!request.userInfo.username.startsWith('system:serviceaccount:' + request.namespace + ':'))"
-    ),
+    "byController": _BY_CONTROLLER,
 }
 
 
@@ -131,29 +140,137 @@ def requests() -> Policy:
     )
 
 
+_GPUS = "k.startsWith('nvidia.com/') || k.startsWith('amd.com/') || k.startsWith('gpu.intel.com/')"
+_TEAM = f"namespaceObject.metadata.labels['{TEAM}']"
+
+
 def gpu_queue() -> Policy:
     """What needs GPUs waits in its team's queue."""
-    gpus = "k.startsWith('nvidia.com/') || k.startsWith('amd.com/') || k.startsWith('gpu.intel.com/')"
     asks = " || ".join(
-        f"(has(c.resources) && has(c.resources.{kind}) && c.resources.{kind}.exists(k, {gpus}))"
+        f"(has(c.resources) && has(c.resources.{kind}) && c.resources.{kind}.exists(k, {_GPUS}))"
         for kind in ("requests", "limits")
     )
     return Policy(
         "gpu-queue",
         wrong=(
-            "variables.byController || variables.queue == variables.team ? [] : "
+            "(variables.byController && !variables.ofTrial) || variables.queue == variables.team ? [] : "
             f"variables.containers.filter(c, {asks}).map(c, string(c.name))"
         ),
         message="containers that take GPUs past the team's queue:",
         remedy=f"label the object (of a CronJob: its jobTemplate) {QUEUE_LABEL} with the name of the team",
         variables={
+            "ofTrial": _OF_TRIAL,
             "labels": _labels("object"),
             "queue": f"'{QUEUE_LABEL}' in variables.labels ? variables.labels['{QUEUE_LABEL}'] : ''",
             "oldLabels": f"request.operation == 'UPDATE' ? ({_labels('oldObject')}) : {{}}",
             "oldQueue": f"'{QUEUE_LABEL}' in variables.oldLabels ? variables.oldLabels['{QUEUE_LABEL}'] : ''",
-            "team": f"namespaceObject.metadata.labels['{TEAM}']",
+            "team": _TEAM,
         },
         unchanged="variables.queue == variables.oldQueue",
+    )
+
+
+_OWNERS = {
+    "TrainJob": ("trainer.kubeflow.org", "v1alpha1", "trainjobs"),
+    "InferenceService": ("serving.kserve.io", "v1beta1", "inferenceservices"),
+    "Notebook": ("kubeflow.org", "v1", "notebooks"),
+    "Experiment": ("kubeflow.org", "v1beta1", "experiments"),
+}
+"""The kinds whose controllers make pods for teams: group, version, resource."""
+
+
+def gpu_owners(kinds: Sequence[str], runtimes: Sequence[str]) -> Policy:
+    """What needs GPUs waits in its team's queue: of kinds whose controllers make the pods.
+
+    Their controllers are let through by `gpu_queue`, and Kueue finds the queue by the label of the object: of
+    a TrainJob by itself, of an InferenceService and a Notebook since their pods take its labels over. So they
+    are looked at here. `runtimes` are the names of runtimes that take GPUs by themselves.
+    """
+    return Policy(
+        "gpu-queue-owners",
+        wrong=(
+            "(variables.byController && !variables.ofTrial) || variables.queue == variables.team ? [] : "
+            "variables.kind == 'TrainJob' ? variables.training : "
+            "variables.kind == 'InferenceService' ? variables.serving : variables.templates"
+        ),
+        message="work that takes GPUs past the team's queue:",
+        remedy=f"label the object (of an Experiment: its trialSpec) {QUEUE_LABEL} with the name of the team",
+        variables={
+            "byController": _BY_CONTROLLER,
+            "ofTrial": _OF_TRIAL,
+            "team": _TEAM,
+            "runtimes": _list(runtimes),
+            "subject": _subject("object"),
+            "kind": "has(variables.subject.kind) ? variables.subject.kind : ''",
+            "queue": _queue("variables.subject"),
+            "oldSubject": f"request.operation == 'UPDATE' ? ({_subject('oldObject')}) : dyn({{}})",
+            "oldQueue": _queue("variables.oldSubject"),
+            "training": _training("variables.subject.spec"),
+            "serving": _serving("variables.subject.spec"),
+            "templates": _templates("variables.subject"),
+        },
+        unchanged="variables.queue == variables.oldQueue",
+        owners=kinds,
+    )
+
+
+def _subject(of: str) -> str:
+    """What is queued: of an Experiment what its trials are made of."""
+    template = f"dyn({of}).spec.trialTemplate"
+    return (
+        f"{of}.kind == 'Experiment' ? "
+        f"(has({template}) && has({template}.trialSpec) ? {template}.trialSpec : dyn({{}})) : dyn({of})"
+    )
+
+
+def _queue(subject: str) -> str:
+    labels = f"{subject}.metadata.labels"
+    return (
+        f"has({subject}.metadata) && has({labels}) && '{QUEUE_LABEL}' in {labels} ? "
+        f"string({labels}['{QUEUE_LABEL}']) : ''"
+    )
+
+
+def _asks(resources: str) -> str:
+    """Whether requests or limits name a GPU."""
+    of = f"{resources}[part]"
+    return f"['requests', 'limits'].exists(part, part in {resources} && {of}.exists(k, {_GPUS}))"
+
+
+def _training(spec: str) -> str:
+    """A TrainJob's own resources stand in place of its runtime's."""
+    own = f"{spec}.trainer.resourcesPerNode"
+    runtime = f"{spec}.runtimeRef.name"
+    return (
+        f"has({spec}.trainer) && has({own}) ? ({_asks(own)} ? ['trainer'] : []) : "
+        f"has({spec}.runtimeRef) && {runtime} in variables.runtimes ? ['runtime ' + {runtime}] : []"
+    )
+
+
+def _serving(spec: str) -> str:
+    """The parts of an InferenceService: its model or an old predictor, its containers, its runtime."""
+    part = f"{spec}[p]"
+    of_container = f"has(c.resources) && {_asks('c.resources')}"
+    takes = " || ".join(
+        (
+            f"{part}.exists(f, type({part}[f]) == map && 'resources' in {part}[f] && "
+            f"{_asks(f'{part}[f].resources')})",
+            f"(has({part}.containers) && {part}.containers.exists(c, {of_container}))",
+            f"(has({part}.workerSpec) && has({part}.workerSpec.containers) && "
+            f"{part}.workerSpec.containers.exists(c, {of_container}))",
+            f"(has({part}.model) && has({part}.model.runtime) && {part}.model.runtime in variables.runtimes)",
+        )
+    )
+    return f"['predictor', 'transformer', 'explainer'].filter(p, p in {spec} && ({takes}))"
+
+
+def _templates(of: str) -> str:
+    """The containers of a Notebook, or of a trial's Job."""
+    pod = f"{of}.spec.template.spec"
+    has_pod = f"has({of}.spec) && has({of}.spec.template) && has({of}.spec.template.spec)"
+    return (
+        f"{has_pod} ? ({_containers(pod)}).filter(c, has(c.resources) && {_asks('c.resources')})"
+        ".map(c, string(c.name)) : []"
     )
 
 
@@ -163,8 +280,14 @@ def _list(values: Sequence[str]) -> str:
 
 def policy(app: App, rule: Policy) -> Manifest:
     """The policy. It does nothing without its binding."""
-    variables = {**_COMMON, **rule.variables, "wrong": rule.wrong}
-    same = f"variables.containers == variables.oldContainers && {rule.unchanged}"
+    common = {} if rule.owners else _COMMON
+    variables = {**common, **rule.variables, "wrong": rule.wrong}
+    as_it_was = (
+        "dyn(object).spec == dyn(oldObject).spec"
+        if rule.owners
+        else "variables.containers == variables.oldContainers"
+    )
+    same = f"{as_it_was} && {rule.unchanged}"
     before, after = json.dumps(f"{rule.message} "), json.dumps(f". To do: {rule.remedy}")
     told = f"{before} + variables.wrong.join(', ') + {after}"
     return {
@@ -174,11 +297,7 @@ def policy(app: App, rule: Policy) -> Manifest:
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {
-                "resourceRules": [
-                    _resources("", ["pods"], ["CREATE", "UPDATE"]),
-                    _resources("", ["pods/ephemeralcontainers"], ["UPDATE"]),
-                    *(_resources(group, kinds, ["CREATE", "UPDATE"]) for group, kinds in _TEMPLATES.items()),
-                ]
+                "resourceRules": _owned(rule.owners) if rule.owners else _pods_and_templates()
             },
             "variables": [{"name": name, "expression": text} for name, text in variables.items()],
             "validations": [
@@ -227,10 +346,25 @@ def binding(app: App, rule: Policy, action: str) -> Manifest:
     }
 
 
-def _resources(group: str, resources: list[str], operations: list[str]) -> Manifest:
+def _pods_and_templates() -> list[Manifest]:
+    return [
+        _resources("", ["pods"], ["CREATE", "UPDATE"]),
+        _resources("", ["pods/ephemeralcontainers"], ["UPDATE"]),
+        *(_resources(group, kinds, ["CREATE", "UPDATE"]) for group, kinds in _TEMPLATES.items()),
+    ]
+
+
+def _owned(kinds: Sequence[str]) -> list[Manifest]:
+    places = (_OWNERS[kind] for kind in kinds)
+    return [
+        _resources(group, [resource], ["CREATE", "UPDATE"], version) for group, version, resource in places
+    ]
+
+
+def _resources(group: str, resources: list[str], operations: list[str], version: str = "v1") -> Manifest:
     return {
         "apiGroups": [group],
-        "apiVersions": ["v1"],
+        "apiVersions": [version],
         "operations": operations,
         "resources": resources,
         "scope": "Namespaced",

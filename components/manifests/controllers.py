@@ -82,11 +82,29 @@ def in_namespace(owner: App, name: str, role: str, controller: App) -> Manifest:
     return _binding("RoleBinding", owner.metadata(name), role, controller)
 
 
-def _binding(kind: str, metadata: Manifest, role: str, controller: App) -> Manifest:
+def role(app: App, rules: list[Manifest]) -> Manifest:
+    """A Role in the namespace of `app`, called like it."""
+    return {"apiVersion": f"{RBAC}/v1", "kind": "Role", "metadata": app.metadata(), "rules": rules}
+
+
+def at_home(controller: App) -> Manifest:
+    """Gives the Role that is called like the controller to it, in its own namespace."""
+    return _binding("RoleBinding", controller.metadata(), controller.name, controller, of="Role")
+
+
+def people(owner: App, name: str, role: str, names: Sequence[str]) -> Manifest:
+    """Gives a ClusterRole to people, by their names, in the namespace of `owner`."""
+    bound = _binding("RoleBinding", owner.metadata(name), role, owner)
+    return {**bound, "subjects": [{"apiGroup": RBAC, "kind": "User", "name": each} for each in names]}
+
+
+def _binding(
+    kind: str, metadata: Manifest, role: str, controller: App, *, of: str = "ClusterRole"
+) -> Manifest:
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": kind,
         "metadata": metadata,
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "roleRef": {"apiGroup": RBAC, "kind": of, "name": role},
         "subjects": [{"kind": "ServiceAccount", "namespace": controller.namespace, "name": controller.name}],
     }

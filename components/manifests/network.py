@@ -54,6 +54,22 @@ class Runs:
         return [{**teams, "podSelector": {"matchLabels": {_RUN: "true"}}}]
 
 
+NOTEBOOK = {"matchExpressions": [{"key": "notebook-name", "operator": "Exists"}]}
+"""What picks the pods of notebooks: a label of Kubeflow's controller."""
+
+
+@dataclass(frozen=True)
+class NotebookPods:
+    """The notebooks in every namespace of a team."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        (teams,) = Teams(self.platform).peers()
+        return [{**teams, "podSelector": NOTEBOOK}]
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
@@ -119,7 +135,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Runs | Entrance | Namespace | Pods | Outside
+Peer = App | Teams | Runs | NotebookPods | Entrance | Namespace | Pods | Outside
 
 
 @dataclass(frozen=True)
@@ -212,6 +228,12 @@ def runs_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     ]
     rules = {"policyTypes": ["Egress"], "egress": [*egress, _DNS]}
     return _policy(app, "pipelines", {"matchLabels": {_RUN: "true"}}, rules)
+
+
+def notebooks_policy(app: App, door: App, port: int) -> Manifest:
+    """The way into a team's notebooks, for the door alone."""
+    ingress = [{"from": _peers(door, app.namespace), "ports": _ports(port)}]
+    return _policy(app, "notebooks", NOTEBOOK, {"policyTypes": ["Ingress"], "ingress": ingress})
 
 
 def namespace_policy(app: App, edges: Iterable[Edge]) -> Manifest:

@@ -220,16 +220,17 @@ def _grafana(
         "sidecar": {
             "image": _image(versions.SIDECAR_IMAGE, images),
             "resources": _SIDECAR.manifest(),
+            # The chart says ALL. Empty is the namespace that it runs in; null is lost on some ways to Helm.
             "dashboards": {
                 "enabled": True,
                 "label": DASHBOARD,
                 "labelValue": "1",
-                "searchNamespace": None,
+                "searchNamespace": "",
                 "resource": "configmap",
             },
             "datasources": {
                 "enabled": True,
-                "searchNamespace": None,
+                "searchNamespace": "",
                 "resource": "configmap",
                 "alertmanager": {"enabled": monitoring.alerts is not None},
             },

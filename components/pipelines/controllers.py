@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from blueprints.model.pipelines import Pipelines
 from components.manifests import workloads
@@ -46,15 +46,7 @@ def workflow_pod(app: App, images: ImageSource, configuration: Mapping[str, str]
         volumes=volumes,
         probes={"livenessProbe": {**alive, "initialDelaySeconds": 90, "failureThreshold": 6}},
     )
-    template = workloads.pod_template(
-        app,
-        main,
-        user=USER,
-        config_hash=digest(configuration),
-        volumes=volumes,
-        pull_secret=images.pull_secret,
-    )
-    return with_token(template)
+    return _pod(app, main, images, digest(configuration), volumes)
 
 
 def agent_pod(parts: Parts, images: ImageSource, pipelines: Pipelines) -> Manifest:
@@ -78,15 +70,7 @@ def agent_pod(parts: Parts, images: ImageSource, pipelines: Pipelines) -> Manife
         args=args,
         volumes=[token],
     )
-    template = workloads.pod_template(
-        app,
-        main,
-        user=USER,
-        config_hash=digest(args),
-        volumes=[token],
-        pull_secret=images.pull_secret,
-    )
-    return with_token(template)
+    return _pod(app, main, images, digest(args), [token])
 
 
 def schedule_pod(parts: Parts, images: ImageSource) -> Manifest:
@@ -112,12 +96,18 @@ def schedule_pod(parts: Parts, images: ImageSource) -> Manifest:
         ports={"metrics": SCHEDULE_METRICS},
         volumes=[token],
     )
+    return _pod(app, main, images, digest(args), [token])
+
+
+def _pod(
+    app: App, main: Manifest, images: ImageSource, config_hash: str, volumes: Sequence[workloads.Volume]
+) -> Manifest:
     template = workloads.pod_template(
         app,
         main,
         user=USER,
-        config_hash=digest(args),
-        volumes=[token],
+        config_hash=config_hash,
+        volumes=volumes,
         pull_secret=images.pull_secret,
     )
     return with_token(template)

@@ -17,7 +17,7 @@ import json
 from collections.abc import Sequence
 
 from components import tracking
-from components.manifests import workloads
+from components.manifests import envoy, workloads
 from components.manifests.metadata import App, Manifest, digest
 from components.pipelines.parts import (
     GRPC,
@@ -35,50 +35,32 @@ from components.pipelines.parts import (
 )
 from components.versions import ENVOY, ImageSource
 
-READY = "/ziggurat/ready"
-"""Where the door answers by itself."""
-_FILE = "envoy.json"
 _RESOURCES = workloads.Resources(cpu="50m", memory="64Mi", memory_limit="512Mi")
-_TYPE = "type.googleapis.com/envoy"
 _WORKSPACE = "x-mlflow-workspace"
 _SERVED = ("/apis/v1beta1/", "/apis/v2beta1/")
 """What the door passes on. Not `/apis/v1alpha1/`: logs and cached tasks of any team, without a question."""
-
-_MEANT: Manifest = {
-    "normalize_path": True,
-    "merge_slashes": True,
-    "path_with_escaped_slashes_action": "REJECT_REQUEST",
-}
-"""A path is judged as it is meant, not as it is spelt."""
+_WEB = envoy.http_filter("grpc_web", "grpc_web.v3.GrpcWeb")
+"""gRPC as browsers speak it."""
 
 
 def config(parts: Parts, mlflow: App, teams: Sequence[str]) -> Manifest:
     """Envoy's configuration, in whole."""
     listeners = [
-        _listener("programs", HTTP, [_ready(), *_api(forget=True)]),
-        _listener("programs-grpc", GRPC, [_grpc()]),
-        _listener("people", PEOPLE, [_ready(), _impostor(), *_api(forget=False)]),
-        _listener("metadata", METADATA_WEB, [_metadata()], web=True),
-        _listener("metrics", METRICS, [_metrics()]),
-        _listener("tracking", TRACKING, [_workspace(team, mlflow) for team in teams], as_it_is=True),
+        envoy.listener("programs", HTTP, [envoy.ready(), *_api(forget=True)]),
+        envoy.listener("programs-grpc", GRPC, [_grpc()]),
+        envoy.listener("people", PEOPLE, [envoy.ready(), envoy.impostor(IDENTITY), *_api(forget=False)]),
+        envoy.listener("metadata", METADATA_WEB, [_metadata()], filters=[_WEB]),
+        envoy.listener("metrics", METRICS, [_metrics()]),
+        # Paths of artifacts are passed on as they are spelt.
+        envoy.listener("tracking", TRACKING, [_workspace(team, mlflow) for team in teams], meant={}),
     ]
     clusters = [
-        _cluster("api", address(parts.server), HTTP),
-        _cluster("api-grpc", address(parts.server), GRPC, http2=True),
-        _cluster("metadata", address(parts.metadata), METADATA, http2=True),
-        _cluster("tracking", address(mlflow), tracking.PORT),
+        envoy.cluster("api", address(parts.server), HTTP),
+        envoy.cluster("api-grpc", address(parts.server), GRPC, http2=True),
+        envoy.cluster("metadata", address(parts.metadata), METADATA, http2=True),
+        envoy.cluster("tracking", address(mlflow), tracking.PORT),
     ]
     return {"static_resources": {"listeners": listeners, "clusters": clusters}}
-
-
-def _ready() -> Manifest:
-    return {"match": {"path": READY}, "direct_response": {"status": 200}}
-
-
-def _impostor() -> Manifest:
-    """A person who calls themselves like a ServiceAccount would have what it may."""
-    named = {"name": IDENTITY, "string_match": {"prefix": "system:", "ignore_case": True}}
-    return {"match": {"prefix": "/", "headers": [named]}, "direct_response": {"status": 403}}
 
 
 def _api(*, forget: bool) -> list[Manifest]:
@@ -128,62 +110,9 @@ def _workspace(team: str, mlflow: App) -> Manifest:
     }
 
 
-def _listener(
-    name: str, port: int, routes: Sequence[Manifest], *, web: bool = False, as_it_is: bool = False
-) -> Manifest:
-    """`web`: it speaks gRPC to browsers. `as_it_is`: paths are passed on as they are spelt."""
-    filters = [("router.v3.Router", "router"), *([("grpc_web.v3.GrpcWeb", "grpc_web")] if web else [])]
-    manager: Manifest = {
-        "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name,
-        "codec_type": "AUTO",
-        **({} if as_it_is else _MEANT),
-        "stream_idle_timeout": "900s",
-        "route_config": {
-            "virtual_hosts": [{"name": name, "domains": ["*"], "routes": list(routes)}],
-        },
-        "http_filters": [
-            {
-                "name": f"envoy.filters.http.{short}",
-                "typed_config": {"@type": f"{_TYPE}.extensions.filters.http.{kind}"},
-            }
-            for kind, short in reversed(filters)
-        ],
-    }
-    return {
-        "name": name,
-        "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},  # noqa: S104  # its pod
-        "filter_chains": [
-            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
-        ],
-    }
-
-
-def _cluster(name: str, host: str, port: int, *, http2: bool = False) -> Manifest:
-    options: Manifest = {
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": {"http2_protocol_options": {}},
-            }
-        }
-    }
-    endpoint = {"address": {"socket_address": {"address": host, "port_value": port}}}
-    return {
-        "name": name,
-        "type": "STRICT_DNS",
-        "connect_timeout": "10s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
-        },
-        **(options if http2 else {}),
-    }
-
-
 def files(parts: Parts, mlflow: App, teams: Sequence[str]) -> dict[str, str]:
-    """The door's ConfigMap; JSON is a form of configuration that Envoy reads."""
-    return {_FILE: json.dumps(config(parts, mlflow, teams), indent=1, sort_keys=True)}
+    """The door's ConfigMap."""
+    return {envoy.FILE: json.dumps(config(parts, mlflow, teams), indent=1, sort_keys=True)}
 
 
 PORTS = {
@@ -198,32 +127,8 @@ PORTS = {
 
 def pod(app: App, images: ImageSource, configuration: dict[str, str]) -> Manifest:
     """Envoy, which reads its configuration when it starts."""
-    volumes = [
-        workloads.config_files("config", app.name, "/etc/envoy"),
-        workloads.scratch("tmp", "/tmp", "16Mi"),  # noqa: S108  # a mount inside a container
-    ]
-    ready = workloads.http_probe(READY, HTTP, periodSeconds=5)
-    main = workloads.container(
-        app.name,
-        images.reference(ENVOY),
-        resources=_RESOURCES,
-        command=["envoy"],
-        args=[
-            "--config-path",
-            f"/etc/envoy/{_FILE}",
-            "--log-level",
-            "warning",
-            "--concurrency",
-            "2",
-            "--disable-hot-restart",  # it would want shared memory
-        ],
-        ports=PORTS,
-        volumes=volumes,
-        probes={
-            "readinessProbe": ready,
-            "livenessProbe": {**ready, "periodSeconds": 10, "failureThreshold": 6},
-        },
-    )
+    volumes = envoy.volumes(app.name)
+    main = envoy.container(app.name, images.reference(ENVOY), _RESOURCES, PORTS, volumes)
     return workloads.pod_template(
         app,
         main,

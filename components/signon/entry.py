@@ -38,7 +38,7 @@ def doors(blueprint: Blueprint) -> tuple[Door, ...]:
 def _door(blueprint: Blueprint, site: Site, *, proxied: bool) -> Door:
     if proxied:
         return Door(site.name, site.host, proxy_app(blueprint.name, site.name), PROXY_PORT, site)
-    if issuer(blueprint) is None and site.login in (Login.HEADER, Login.NONE):
+    if issuer(blueprint) is None and site.login in (Login.HEADER, Login.TOKEN, Login.NONE):
         raise ValueError(f"nothing logs people in to {site.title}")
     return Door(site.name, site.host, site.app, site.port, site)
 

@@ -173,6 +173,8 @@ def _identity(proxy: LoginProxy) -> list[str]:
         case Login.HEADER:
             # What a browser sends of these headers itself is taken away (--skip-auth-strip-headers).
             passed = ["--pass-user-headers=true", "--skip-auth-strip-headers=true"]
+        case Login.TOKEN:
+            passed = ["--pass-authorization-header=true", "--pass-user-headers=false"]
         case _:
             passed = ["--pass-user-headers=false"]
     return [*passed, *(f"--allowed-group={_listed(group)}" for group in proxy.groups)]

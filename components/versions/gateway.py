@@ -9,7 +9,11 @@ _OWN = "gateway.envoyproxy.io"
 
 
 def _own(kind: str, plural: str | None = None) -> Definition:
-    return Definition(_OWN, ("v1alpha1",), kind, plural or f"{kind.lower()}s", namespaced=True)
+    return Definition(_OWN, ("v1alpha1",), kind, plural or f"{kind.lower()}s", namespaced=True, kept=True)
+
+
+def _api(kind: str, plural: str, *versions: str, namespaced: bool = True) -> Definition:
+    return Definition(_API, versions, kind, plural, namespaced, kept=True)
 
 
 ENVOY_GATEWAY = Chart(
@@ -20,12 +24,12 @@ ENVOY_GATEWAY = Chart(
     oci=True,
     images=(ENVOY_GATEWAY_IMAGE, ENVOY_IMAGE),
     definitions=(
-        Definition(_API, ("v1beta1", "v1"), "GatewayClass", "gatewayclasses"),
-        Definition(_API, ("v1beta1", "v1"), "Gateway", "gateways", namespaced=True),
-        Definition(_API, ("v1beta1", "v1"), "HTTPRoute", "httproutes", namespaced=True),
-        Definition(_API, ("v1",), "GRPCRoute", "grpcroutes", namespaced=True),
-        Definition(_API, ("v1beta1", "v1"), "ReferenceGrant", "referencegrants", namespaced=True),
-        Definition(_API, ("v1",), "BackendTLSPolicy", "backendtlspolicies", namespaced=True),
+        _api("GatewayClass", "gatewayclasses", "v1beta1", "v1", namespaced=False),
+        _api("Gateway", "gateways", "v1beta1", "v1"),
+        _api("HTTPRoute", "httproutes", "v1beta1", "v1"),
+        _api("GRPCRoute", "grpcroutes", "v1"),
+        _api("ReferenceGrant", "referencegrants", "v1", "v1beta1"),  # stored as the older one
+        _api("BackendTLSPolicy", "backendtlspolicies", "v1"),
         _own("Backend"),
         _own("BackendTrafficPolicy", "backendtrafficpolicies"),
         _own("ClientTrafficPolicy", "clienttrafficpolicies"),
@@ -36,4 +40,5 @@ ENVOY_GATEWAY = Chart(
         _own("SecurityPolicy", "securitypolicies"),
     ),
 )
-"""Of the Gateway API, the kinds that pages need; the chart brings the others, too."""
+"""Of the Gateway API, the kinds that pages need; the chart brings the others, too. All lie in the folder
+`crds` of a chart in the chart: Helm leaves them."""

@@ -2,6 +2,14 @@
 
 from components.versions.model import Chart, Definition, Image
 
+
+def _kind(
+    group: str, version: str, kind: str, plural: str | None = None, *, namespaced: bool = True
+) -> Definition:
+    """They lie in folders `crds`, of the chart and of the one in it: Helm leaves them."""
+    return Definition(group, (version,), kind, plural or f"{kind.lower()}s", namespaced, kept=True)
+
+
 CUDA_SAMPLE = Image("nvcr.io", "nvidia/k8s/cuda-sample", "vectoradd-cuda12.5.0-ubuntu22.04")
 """NVIDIA's own sample, by which `ziggurat check gpu` sees whether a GPU works; of 12.5, so that older drivers
 take it too."""
@@ -35,21 +43,13 @@ NVIDIA_GPU_OPERATOR = Chart(
         NODE_FEATURE_DISCOVERY_IMAGE,
     ),
     definitions=(
-        Definition("nvidia.com", ("v1",), "ClusterPolicy", "clusterpolicies"),
-        Definition("nvidia.com", ("v1alpha1",), "GPUCluster", "gpuclusters"),
-        Definition("nvidia.com", ("v1alpha1",), "NVIDIADriver", "nvidiadrivers"),
-        Definition("nfd.k8s-sigs.io", ("v1alpha1",), "NodeFeature", "nodefeatures", namespaced=True),
-        Definition(
-            "nfd.k8s-sigs.io", ("v1alpha1",), "NodeFeatureGroup", "nodefeaturegroups", namespaced=True
-        ),
-        Definition("nfd.k8s-sigs.io", ("v1alpha1",), "NodeFeatureRule", "nodefeaturerules"),
-        Definition("resource.nvidia.com", ("v1beta1",), "ComputeDomain", "computedomains", namespaced=True),
-        Definition(
-            "resource.nvidia.com",
-            ("v1beta1",),
-            "ComputeDomainClique",
-            "computedomaincliques",
-            namespaced=True,
-        ),
+        _kind("nvidia.com", "v1", "ClusterPolicy", "clusterpolicies", namespaced=False),
+        _kind("nvidia.com", "v1alpha1", "GPUCluster", namespaced=False),
+        _kind("nvidia.com", "v1alpha1", "NVIDIADriver", namespaced=False),
+        _kind("nfd.k8s-sigs.io", "v1alpha1", "NodeFeature"),
+        _kind("nfd.k8s-sigs.io", "v1alpha1", "NodeFeatureGroup"),
+        _kind("nfd.k8s-sigs.io", "v1alpha1", "NodeFeatureRule", namespaced=False),
+        _kind("resource.nvidia.com", "v1beta1", "ComputeDomain"),
+        _kind("resource.nvidia.com", "v1beta1", "ComputeDomainClique"),
     ),
 )

@@ -12,7 +12,8 @@ STATE_METRICS_IMAGE = Image("registry.k8s.io", "kube-state-metrics/kube-state-me
 
 
 def _kind(kind: str, plural: str, version: str = "v1") -> Definition:
-    return Definition("monitoring.coreos.com", (version,), kind, plural, namespaced=True)
+    """They lie in the folder `crds` of a chart in the chart: Helm leaves them."""
+    return Definition("monitoring.coreos.com", (version,), kind, plural, namespaced=True, kept=True)
 
 
 PROMETHEUS_STACK = Chart(

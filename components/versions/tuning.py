@@ -9,6 +9,8 @@ def _katib(name: str) -> Image:
 
 KATIB_CONTROLLER = _katib("katib-controller")
 KATIB_DB_MANAGER = _katib("katib-db-manager")
+KATIB_UI = _katib("katib-ui")
+"""Its page; with `tuning.host` alone."""
 KATIB_COLLECTOR = _katib("file-metrics-collector")
 KATIB_EVENTS_COLLECTOR = _katib("tfevent-metrics-collector")
 KATIB_ALGORITHMS: dict[str, Image] = {

@@ -165,12 +165,7 @@ def test_a_capability_with_data_goes_only_when_it_is_named(machine, blueprint, u
 
     gone = run("--drop-data", "tuning", "--confirm", NAME, "--json")
     assert gone.code == 0, gone.text
-    lost = {
-        (each["kind"], each["name"])
-        for each in gone.json["changes"]
-        if each["holdsData"] and each["operation"] == "delete"
-    }
-    assert lost == {("PersistentVolumeClaim", "katib-data")}
+    assert gone.json["dataGone"] == [volume]
     kept = {claim["metadata"]["name"] for claim in machine.cluster.objects(*claims)}
     assert "katib-data" not in kept
     assert kept

@@ -24,6 +24,13 @@ CURRENT = "/api/2.0/mlflow/users/current"
 EXPERIMENTS = "/api/2.0/mlflow/experiments/search?max_results=1"
 
 
+_SEEN = {
+    Login.HEADER: "the page, and in it what they are a member of",
+    Login.TOKEN: "the list of teams, and what is of their own",
+}
+"""What administrators see of pages that let people in by their teams alone."""
+
+
 @unique
 class Expected(StrEnum):
     """What somebody gets."""
@@ -111,13 +118,14 @@ def _page(blueprint: Blueprint, door: Door, site: Site) -> Iterator[Row]:
         elif site.audience is Audience.ADMINS:
             yield row(who, Expected.FORBIDDEN, "the page is for administrators", Probe.PERSON)
         else:
-            seen = "its own data only" if site.login in (Login.BEARER, Login.HEADER) else "the whole page"
+            whole = site.login not in (Login.BEARER, Login.HEADER, Login.TOKEN)
+            seen = "the whole page" if whole else "its own data only"
             yield row(who, Expected.OPEN, seen, Probe.PERSON)
     found = issuer(blueprint)
     if signs_on and not (found and found.admin_groups):
         yield row(ADMIN, Expected.FORBIDDEN, "there is no group of administrators", Probe.PERSON)
     else:
-        yield row(ADMIN, Expected.OPEN, "everything", Probe.PERSON)
+        yield row(ADMIN, Expected.OPEN, _SEEN.get(site.login, "everything"), Probe.PERSON)
     if site.login is Login.BEARER:
         yield from _programs(blueprint, door)
 

@@ -31,6 +31,8 @@ class Listing:
     applied: Mapping[str, int]
     """Those of the last run that was completed."""
     brought: Mapping[str, str | None]
+    store: str | None = None
+    """The store that has every credential, and where they are changed; None where Ziggurat derives them."""
 
     def as_json(self) -> dict[str, Any]:
         """The listing for a machine."""
@@ -48,11 +50,17 @@ class Listing:
                 for item in self.items
             ],
             "brought": dict(self.brought),
+            "store": self.store,
         }
 
     def text(self) -> str:
         """The listing for a person."""
         lines = [f"{self.target.platform} on {self.target.description}"]
+        if self.store:
+            lines += [
+                f"\nevery credential is an entry of the store {self.store}: change it there and restart what",
+                "reads it (docs/operations.md, Credentials from a store); `ziggurat outputs` has the keys",
+            ]
         for item in self.items:
             count = f"rotation {number(item, self.numbers)}"
             unfinished = "" if self._finished(item) else " (not finished: run `ziggurat up`)"
@@ -123,8 +131,16 @@ class Rotation:
 def listing(run: Run) -> Listing:
     """What can be rotated on a platform, and how often it was."""
     blueprint, engine = run.loaded.blueprint, run.engine
-    found = rotatables(blueprint)
-    return Listing(run.target, found, engine.rotations, engine.state.rotations, brought(blueprint))
+    stored = blueprint.external_secrets
+    found = () if stored else rotatables(blueprint)
+    return Listing(
+        run.target,
+        found,
+        engine.rotations,
+        engine.state.rotations,
+        brought(blueprint),
+        stored.store if stored else None,
+    )
 
 
 def choose(run: Run, names: Sequence[str]) -> tuple[Rotatable, ...]:

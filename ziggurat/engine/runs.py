@@ -99,6 +99,8 @@ class Applied:
     unchanged: bool = False
     recorded: tuple[str, ...] = ()
     """Charts that are on record and not installed, with their versions."""
+    gone: tuple[Change, ...] = ()
+    """Objects that held data and that the user named: it is gone."""
 
     def as_json(self) -> dict[str, Any]:
         """The result for a machine."""
@@ -108,6 +110,7 @@ class Applied:
             "summary": self.outcome.summary(),
             "changes": [change.as_json() for change in self.outcome.changed],
             "drift": [change.as_json() for change in self.repaired],
+            "dataGone": [change.label for change in self.gone],
             "chartsNotInstalled": list(self.recorded),
             "outputs": dict(self.outcome.outputs),
             "seconds": self.outcome.seconds,
@@ -121,6 +124,8 @@ class Applied:
             lines = [f"{where}: no change, {count} objects are as the blueprint says"]
         else:
             lines = [f"{where}: {count_words(self.outcome.summary(), done=True)}"]
+        if self.gone:
+            lines.append(f"data gone: {', '.join(change.label for change in self.gone)}")
         if self.recorded:
             lines.append(
                 f"charts that are recorded, not installed (docs/stand-in.md): {', '.join(self.recorded)}"
@@ -333,7 +338,7 @@ class Run:
         except ZigguratError as error:
             raise with_last_words(error, self.engine.failed, checked.cluster) from error
         recorded = recorded_charts(self.engine.read_state())
-        return Applied(self.target, self.phase, outcome, teams=teams, recorded=recorded)
+        return Applied(self.target, self.phase, outcome, teams=teams, recorded=recorded, gone=preview.named)
 
     def _simulate_pools(self) -> None:
         """Gives the sandbox nodes for the blueprint's GPU pools; real clusters have their own."""

@@ -247,7 +247,8 @@ def _policy(rule: str) -> Callable[[Facts], list[Live]]:
             *facts.live("ValidatingAdmissionPolicyBinding"),
         ]
         name = f"{facts.outputs.get('namespace')}-{rule}"
-        return [each for each in found if name in (each.managed.name, each.at("spec", "policyName"))]
+        names = {name, f"{name}-owners"}
+        return [each for each in found if names & {each.managed.name, each.at("spec", "policyName")}]
 
     return objects
 
@@ -257,9 +258,10 @@ def _refuses(facts: Facts, objects: list[Live]) -> Verdict:
     bound = [each for each in objects if each.managed.kind == "ValidatingAdmissionPolicyBinding"]
     if not bound:
         return Outcome.FAILS, "the policy is not bound, so it does nothing"
-    actions: list[str] = bound[0].at("spec", "validationActions") or []
-    if "Deny" not in actions:
-        return Outcome.FAILS, f"what breaks it is let in: the action is {', '.join(actions)}"
+    for each in bound:
+        actions: list[str] = each.at("spec", "validationActions") or []
+        if "Deny" not in actions:
+            return Outcome.FAILS, f"what breaks it is let in: the action is {', '.join(actions)}"
     return Outcome.HOLDS, "the API server refuses what breaks it"
 
 
@@ -284,7 +286,16 @@ def _checked(name: str) -> Callable[[Facts, list[Live]], Verdict]:
 
 
 def _encrypted(facts: Facts, objects: list[Live]) -> Verdict:
-    del objects
+    external = [each for each in objects if each.managed.kind == "ExternalSecret"]
+    empty = [each.label for each in external if not service.is_true(each, "Ready")]
+    if empty:
+        return Outcome.FAILS, f"not filled from their store: {', '.join(empty)}"
+    if external and len(external) == len(objects):
+        stores = ", ".join(sorted({str(each.at("spec", "secretStoreRef", "name")) for each in external}))
+        return (
+            Outcome.HOLDS,
+            f"none is in the stack's state: {len(external)} ExternalSecrets are filled from store {stores}",
+        )
     if facts.state.clear:
         return Outcome.FAILS, f"in the clear in the stack's state: {', '.join(facts.state.clear)}"
     if not facts.state.encryption:
@@ -424,7 +435,11 @@ CONTROLS: tuple[Control, ...] = (
         for rule, title, missing in _ADMISSION
     ),
     Control(
-        "secrets", "Secrets are encrypted in the state", "the stack's export", _kind("Secret"), _encrypted
+        "secrets",
+        "Secrets are encrypted in the state",
+        "the stack's export",
+        _kind("Secret", "ExternalSecret"),
+        _encrypted,
     ),
 )
 """Every control, in the order of the report."""

@@ -19,6 +19,11 @@ def _condition(each: Live, kind: str) -> bool | None:
     return said[0] if said else None
 
 
+def is_true(each: Live, kind: str) -> bool:
+    """Whether a condition of its status holds."""
+    return _condition(each, kind) is True
+
+
 def alerts(facts: Facts, objects: Sequence[Live]) -> Verdict:
     """The rules alert on the objective. That somebody is told is another matter, and is said."""
     groups: list[Mapping[str, Any]] = [group for each in objects for group in each.at("spec", "groups") or ()]

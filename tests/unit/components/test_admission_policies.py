@@ -12,6 +12,7 @@ from blueprints.model import Blueprint
 from components.admission import policies
 from components.apps import Apps
 from components.capabilities import admission_args
+from components.manifests.admission import policy
 from ziggurat.plan import plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "admission.yaml"
@@ -43,6 +44,27 @@ def test_every_rule_refuses_unless_the_blueprint_says_otherwise() -> None:
 def test_queues_bring_the_rule_of_queues() -> None:
     assert actions(made(queues={}))["gpu-queue"] == "Deny"
     assert actions(made(queues={}, admission={"gpuQueue": "Warn"}))["gpu-queue"] == "Warn"
+
+
+def test_kinds_whose_controllers_make_pods_are_looked_at_where_they_are_installed() -> None:
+    pools = {"a100": {"accelerator": "nvidia-a100-80gb", "gpusPerNode": 8, "nodes": {"min": 0, "max": 2}}}
+    blueprint = made(
+        queues={}, certificates={}, training={}, serving={}, gpuPools=pools, admission={"gpuQueue": "Warn"}
+    )
+    assert blueprint.admission
+    args = admission_args(blueprint, Apps.of("acme"), blueprint.admission)
+    (owners,) = [rule for rule, _ in policies(args) if rule.name == "gpu-queue-owners"]
+
+    assert actions(blueprint)["gpu-queue-owners"] == "Warn"
+    assert owners.owners == ["TrainJob", "InferenceService"]
+    assert owners.variables["runtimes"] == '["torch-distributed-a100", "mlflow-a100"]'
+    matched = policy(args.app, owners)["spec"]["matchConstraints"]["resourceRules"]
+    assert [(rule["apiGroups"], rule["apiVersions"], rule["resources"]) for rule in matched] == [
+        (["trainer.kubeflow.org"], ["v1alpha1"], ["trainjobs"]),
+        (["serving.kserve.io"], ["v1beta1"], ["inferenceservices"]),
+    ]
+    assert "gpu-queue-owners" not in actions(made(queues={}))
+    assert "gpu-queue-owners" not in actions(made(certificates={}, training={}))
 
 
 @pytest.mark.parametrize(

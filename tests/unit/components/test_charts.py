@@ -27,6 +27,18 @@ def test_the_stand_in_knows_the_definitions_of_every_chart():
     assert file.read_text() == text
 
 
+def test_helm_leaves_what_lies_in_a_folder_of_definitions_or_says_so():
+    """As the charts were rendered: what a destroy says is left has to name them."""
+    leaves = {chart.name: {each.kept for each in chart.definitions} for chart in CHARTS if chart.definitions}
+    assert {name for name, kept in leaves.items() if kept == {True}} == {
+        "cert-manager", "cloudnative-pg", "external-secrets",  # annotated
+        "gateway-helm", "gpu-operator", "jobset", "kube-prometheus-stack",  # in a folder `crds`
+    }  # fmt: skip
+    assert {name for name, kept in leaves.items() if kept == {False}} == {
+        "kserve-crd", "kubeflow-trainer", "kueue",
+    }  # fmt: skip
+
+
 def test_charts_are_pinned_and_their_images_too():
     for chart in CHARTS:
         assert chart.version.strip("v").count(".") == 2, chart.name

@@ -1,12 +1,14 @@
 """Credentials that a store holds: what stands for them, and the ExternalSecrets that are made of it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from blueprints import load
 from components.credentials import KEY_FORMAT, TEXT_FORMAT, Label, StoredCredentials
 from components.expressions import Expression, Source, entries, expressions
-from components.external_secrets import values
+from components.external_secrets import edges, values
 from components.manifests import configuration
 from components.manifests.external_secrets import external_secret
 from components.manifests.metadata import App
@@ -81,3 +83,15 @@ def test_a_mirror_and_its_secret_reach_every_pod_of_the_chart() -> None:
         repository = "mirror.acme.net/external-secrets/external-secrets"
         assert part["image"] == {"repository": repository, "tag": version}
         assert part["imagePullSecrets"] == [{"name": "pull"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "opened"),
+    [({}, {443, 6443, 8200}), ({"store_ports": (8443,)}, {443, 6443, 8443})],
+)
+def test_the_controller_may_call_the_store_on_the_ports_that_the_blueprint_names(given, opened) -> None:
+    """443 and 6443 are the API server's, wherever it is."""
+    blueprint = load(Path(__file__).parents[2] / "program/variants/external-secrets.yaml").blueprint
+    chosen = blueprint.external_secrets.model_copy(update=given)
+    made = edges(blueprint.model_copy(update={"external_secrets": chosen}))
+    assert {edge.port for edge in made if getattr(edge.source, "name", "") == "external-secrets"} == opened

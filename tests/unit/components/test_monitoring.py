@@ -118,6 +118,15 @@ def test_every_image_of_the_chart_is_set_and_moves_with_the_mirror():
     assert given["global"]["imagePullSecrets"] == [{"name": "login"}]
 
 
+def test_grafanas_sidecar_keeps_to_its_own_namespace():
+    """The chart says ALL, which its Role there would not do for; null does not always reach Helm."""
+    chosen = blueprint("monitoring")
+    assert chosen.monitoring
+    given = values(Parts.of(chosen.name).own, chosen.monitoring, ImageSource(), "x")
+    sidecar = given["grafana"]["sidecar"]
+    assert sidecar["dashboards"]["searchNamespace"] == sidecar["datasources"]["searchNamespace"] == ""
+
+
 def test_every_container_of_the_chart_asks_for_what_it_needs():
     chosen = blueprint("monitoring-alerts")
     assert chosen.monitoring

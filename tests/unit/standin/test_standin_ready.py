@@ -3,6 +3,7 @@
 import pytest
 
 from standin import waitfor
+from standin.awaiting import explain
 from standin.ready import AWAITED, awaited
 
 GENERATION = {"generation": 2, "name": "a", "namespace": "ns"}
@@ -272,6 +273,44 @@ OBJECT = {
 )
 def test_wait_for(text, done):
     assert waitfor.parse(text)(OBJECT, lambda _: []).done is done
+
+
+EXTERNAL = {
+    "apiVersion": "external-secrets.io/v1",
+    "kind": "ExternalSecret",
+    "metadata": {"namespace": "acme", "name": "mlflow", "uid": "1"},
+    "spec": {"secretStoreRef": {"kind": "ClusterSecretStore", "name": "vault"}},
+    "status": {"conditions": [{"type": "Ready", "status": "False", "message": "could not get secret data"}]},
+}
+
+
+def test_a_condition_that_is_waited_for_is_told_with_its_own_message():
+    said = waitfor.parse("condition=Ready")(EXTERNAL, lambda _: []).message
+    assert said == "waiting for condition Ready to be True, it is False: could not get secret data"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (None, "there is no ClusterSecretStore vault, which it is filled from"),
+        (
+            {"type": "Ready", "status": "False", "message": "sealed"},
+            "it is filled from ClusterSecretStore vault, which is not ready: sealed",
+        ),
+        (
+            {"type": "Ready", "status": "True"},
+            "it is filled from ClusterSecretStore vault, which is ready",
+        ),
+    ],
+)
+def test_why_an_external_secret_is_not_filled_names_its_store(status, said):
+    def look(query):
+        if query.kind != "ClusterSecretStore":
+            return []
+        assert (query.api_version, query.namespace, query.name) == ("external-secrets.io/v1", "", "vault")
+        return [{"status": {"conditions": [status]}}] if status else []
+
+    assert explain(EXTERNAL, look) == (said,)
 
 
 @pytest.mark.parametrize("text", ["Ready", "[]", "jsonpath=.status", "jsonpath={.a}=", "jsonpath={..a}"])
