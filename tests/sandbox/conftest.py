@@ -1,7 +1,7 @@
 """A machine to run the command on: a sandbox of the tests' own, and `ziggurat` as a user runs it.
 
-One sandbox serves the tests of one file, which may leave in it what they like: files run in any order, and beside
-each other. Each platform of a file has a name of its own.
+One sandbox serves the tests of one file, which may leave in it what they like: files run in any order, and
+beside each other. Each platform of a file has a name of its own.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
-    """Waits until `what()` is true, and returns it. By default with the patience that a loaded machine takes."""
+    """Waits until `what()` is true, and returns it; by default as long as a loaded machine may take."""
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "it did not come about in time"
