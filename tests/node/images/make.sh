@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
-# usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database)
+# usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database;
+#        NODE_QUEUES=1: with Kueue's)
 #   LAYOUT   folder to be written
 #   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
 #   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
@@ -180,6 +181,9 @@ make_cnpg_postgres() {
 	: >"$1/etc/resolv.conf"
 }
 
+make_kueue() {
+	go_program kueue sigs.k8s.io/kueue/cmd/kueue "$1/manager" '-X sigs.k8s.io/kueue/pkg/version.GitVersion=v0.19.2'
+}
 
 # image CONFIG_JSON LAYER[,LAYER...] REFERENCE...
 image() {
@@ -209,6 +213,7 @@ if [[ ${NODE_FAILOVER:-} ]]; then
 	layer cnpg make_cnpg "$tools/cloudnative-pg"
 	layer cnpg-postgres make_cnpg_postgres
 fi
+[[ ! ${NODE_QUEUES:-} ]] || layer kueue make_kueue "$tools/kueue"
 finish
 
 start=$SECONDS
@@ -239,5 +244,8 @@ if [[ ${NODE_FAILOVER:-} ]]; then
 	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' cnpg ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
 	image "{\"User\":\"26\",\"Env\":[\"PATH=/usr/lib/postgresql/17/bin:$path\",\"LANG=C.UTF-8\"]}" \
 		cnpg-postgres ghcr.io/cloudnative-pg/postgresql:17.11-minimal-trixie
+fi
+if [[ ${NODE_QUEUES:-} ]]; then
+	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' kueue registry.k8s.io/kueue/kueue:v0.19.2
 fi
 echo "packed: $((SECONDS - start)) s, $(du -sm "$layout" | cut -f1) MB"

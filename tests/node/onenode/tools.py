@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,8 @@ PROGRAMS = {
     "coredns": Program("coredns", ".", 93),
     "network-policies": Program("network-policies", ".", 60),
 }
+HELM = Program("helm", "helm.sh/helm/v4/cmd/helm", 60)
+"""Renders charts; of the node's own programs it is none."""
 
 
 def ensure(layout: Layout, settings: Settings, progress: Progress) -> None:
@@ -97,6 +100,12 @@ def ensure(layout: Layout, settings: Settings, progress: Progress) -> None:
         if not link.is_symlink() or link.readlink() != path:
             link.unlink(missing_ok=True)
             link.symlink_to(path)
+
+
+def helm(layout: Layout, progress: Progress) -> Path:
+    """The `helm` on PATH, or else one of our own, which is built where it is missing. Raises ToolError."""
+    there = shutil.which("helm")
+    return Path(there) if there else _build("helm", HELM, layout, progress)
 
 
 def _digest(program: Program, version: str) -> str:
