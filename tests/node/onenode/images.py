@@ -18,6 +18,8 @@ from ziggurat.progress import Progress
 from ziggurat.toolchain.lock import exclusive
 
 RECIPES = Path(__file__).parent.parent / "images"
+_MORE = ("NODE_FAILOVER", "NODE_LOGIN", "NODE_PROJECTS")
+"""Variables that ask for images which only some tests want."""
 _PAUSE = "registry.k8s.io/pause:3.10.1"
 
 
@@ -26,7 +28,7 @@ def _digest() -> str:
     for file in sorted(file for folder in (RECIPES, tools.FAMILIES) for file in folder.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             found.update(str(file.relative_to(RECIPES.parent)).encode() + file.read_bytes())
-    found.update(os.environ.get("NODE_FAILOVER", "").encode())
+    found.update(repr([os.environ.get(name, "") for name in _MORE]).encode())
     return found.hexdigest()[:12]
 
 
