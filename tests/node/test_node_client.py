@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from onenode.platform import run_client
@@ -29,15 +30,19 @@ def test_every_pod_is_admitted_under_restricted_and_requests_little(platform, ta
     ]
     levels = {each["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] for each in spaces}
     assert levels == {"restricted"}
-    pods = platform.objects("pod", platform.name)
-    assert {each["status"]["phase"] for each in pods} == {"Running", "Succeeded"}
-    running = [each for each in pods if each["status"]["phase"] == "Running"]
+    # Pods of Jobs have ended: those that put back damaged backups in another test by failing.
+    running = [each for each in platform.objects("pod", platform.name) if not _of_a_job(each)]
+    assert {each["status"]["phase"] for each in running} == {"Running"}
     requests = [each["resources"]["requests"] for pod in running for each in pod["spec"]["containers"]]
     cpu = sum(int(each["cpu"].removesuffix("m")) for each in requests)
     memory = sum(_mebibytes(each["memory"]) for each in requests)
     table.add(what=f"running pods request {cpu} m CPU, {memory} Mi; kubepods use", seconds=_used())
     assert cpu <= 1000
     assert memory <= 2560
+
+
+def _of_a_job(pod: dict[str, Any]) -> bool:
+    return any(owner["kind"] == "Job" for owner in pod["metadata"]["ownerReferences"])
 
 
 def _mebibytes(text: str) -> int:

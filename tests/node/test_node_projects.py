@@ -88,7 +88,7 @@ def test_a_project_from_git_runs_on_request(automation, git, scientist, table):
     found = scientist("digits-from-git")
     table.add(what="`ziggurat run`, from a git repository behind a password", seconds=seconds)
     assert found["run"] == said["runId"]
-    assert (found["experiment"], found["status"], found["versions"]) == ("research", "FINISHED", 1)
+    assert (found["experiment"], found["status"]) == ("research", "FINISHED")
     assert found["parameters"] == {"C": "0.25", "model": "digits-from-git"}
     assert found["tags"]["mlflow.user"] == "vision"
     assert found["tags"]["mlflow.source.type"] == "PROJECT"
@@ -105,10 +105,8 @@ def test_a_project_runs_each_minute_by_its_schedule(automation, scientist, table
     while found.get("succeeded", 0) < 1:
         assert time.monotonic() < start + 240, _state(automation)
         time.sleep(1)
-        jobs = [each for each in automation.objects("job", namespace) if _project(each) == "project-digits"]
+        jobs = [each for each in automation.objects("job", namespace) if _scheduled(each, "project-digits")]
         found = {"succeeded": sum(each["status"].get("succeeded", 0) for each in jobs)}
-    owners = {owner["kind"] for each in jobs for owner in each["metadata"]["ownerReferences"]}
-    assert owners == {"CronJob"}
     made = scientist("digits")
     assert (made["experiment"], made["status"]) == ("digits", "FINISHED")
     assert made["parameters"]["C"] == "0.5"
@@ -136,6 +134,11 @@ def test_another_team_sees_nothing_of_it(automation, uri):
         for workspace, status in wanted.items():
             answer = ask(f"{uri}/api/2.0/mlflow/{path}", user, headers={"X-MLFLOW-WORKSPACE": workspace})
             assert answer.status == status, (path, workspace, answer)
+
+
+def _scheduled(job, project):
+    owners = [owner["kind"] for owner in job["metadata"].get("ownerReferences", [])]
+    return _project(job) == project and owners == ["CronJob"]
 
 
 def _project(found):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
 # usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database;
-#        NODE_QUEUES=1: with Kueue's)
+#        NODE_LOGIN=1: with Dex and oauth2-proxy; NODE_PROJECTS=1: with git and a project's; NODE_QUEUES=1: with Kueue's)
 #   LAYOUT   folder to be written
 #   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
 #   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
@@ -205,10 +205,14 @@ finish base
 layer postgres make_postgres "$here/postgres-entrypoint.sh"
 layer restic make_restic "$tools/restic"
 layer rclone make_rclone "$tools/rclone"
-layer git make_git
-layer project make_project "$here/../project"
-layer oauth2-proxy make_oauth2_proxy "$tools/oauth2-proxy"
-layer dex make_dex "$tools/dex"
+if [[ ${NODE_PROJECTS:-} ]]; then
+	layer git make_git
+	layer project make_project "$here/../project"
+fi
+if [[ ${NODE_LOGIN:-} ]]; then
+	layer oauth2-proxy make_oauth2_proxy "$tools/oauth2-proxy"
+	layer dex make_dex "$tools/dex"
+fi
 if [[ ${NODE_FAILOVER:-} ]]; then
 	layer cnpg make_cnpg "$tools/cloudnative-pg"
 	layer cnpg-postgres make_cnpg_postgres
@@ -234,12 +238,16 @@ image "{\"Entrypoint\":[\"/usr/bin/weed\"],\"Cmd\":[\"server\",\"-dir=/data\"],\
 image "{\"Entrypoint\":[\"/usr/bin/restic\"],\"Env\":[\"PATH=$path\"]}" base,restic docker.io/restic/restic:0.18.1
 image "{\"Entrypoint\":[\"rclone\"],\"WorkingDir\":\"/data\",\"Env\":[\"PATH=$path\",\"XDG_CONFIG_HOME=/config\"]}" \
 	base,rclone docker.io/rclone/rclone:1.76.0
-image "{\"Entrypoint\":[\"git\"],\"WorkingDir\":\"/git\",\"Env\":[\"PATH=$path\"]}" base,git docker.io/alpine/git:v2.52.0
-image "{\"Cmd\":[\"python3\"],\"Env\":[\"PATH=$path\",\"LANG=C.UTF-8\",\"PYTHONDONTWRITEBYTECODE=1\"]}" \
-	base,mlflow,project registry.acme.internal/vision/digits:1.0
-image '{"Entrypoint":["/bin/oauth2-proxy"],"User":"65532:65532"}' oauth2-proxy quay.io/oauth2-proxy/oauth2-proxy:v7.15.3
-image "{\"Entrypoint\":[\"/usr/local/bin/docker-entrypoint\"],\"Cmd\":[\"dex\",\"serve\",\"/etc/dex/config.docker.yaml\"],
-	\"User\":\"1001:1001\",\"Env\":[\"PATH=$path\"]}" dex ghcr.io/dexidp/dex:v2.45.1
+if [[ ${NODE_PROJECTS:-} ]]; then
+	image "{\"Entrypoint\":[\"git\"],\"WorkingDir\":\"/git\",\"Env\":[\"PATH=$path\"]}" base,git docker.io/alpine/git:v2.52.0
+	image "{\"Cmd\":[\"python3\"],\"Env\":[\"PATH=$path\",\"LANG=C.UTF-8\",\"PYTHONDONTWRITEBYTECODE=1\"]}" \
+		base,mlflow,project registry.acme.internal/vision/digits:1.0
+fi
+if [[ ${NODE_LOGIN:-} ]]; then
+	image '{"Entrypoint":["/bin/oauth2-proxy"],"User":"65532:65532"}' oauth2-proxy quay.io/oauth2-proxy/oauth2-proxy:v7.15.3
+	image "{\"Entrypoint\":[\"/usr/local/bin/docker-entrypoint\"],\"Cmd\":[\"dex\",\"serve\",\"/etc/dex/config.docker.yaml\"],
+		\"User\":\"1001:1001\",\"Env\":[\"PATH=$path\"]}" dex ghcr.io/dexidp/dex:v2.45.1
+fi
 if [[ ${NODE_FAILOVER:-} ]]; then
 	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' cnpg ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
 	image "{\"User\":\"26\",\"Env\":[\"PATH=/usr/lib/postgresql/17/bin:$path\",\"LANG=C.UTF-8\"]}" \
