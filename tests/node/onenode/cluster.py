@@ -123,19 +123,14 @@ def restart(layout: Layout, progress: Progress) -> None:
 
 
 def crash(layout: Layout) -> None:
-    """Kills all of the node at once, with its containers, and cleans nothing up; they are gone afterwards."""
+    """Kills all of the node at once, with its containers, and cleans nothing up."""
     programs = (processes.find(layout.root, name) for name in configuration.commands(layout))
-    killed = [*filter(None, programs), *_shims(layout)]
-    for pid in killed:
+    for pid in (*filter(None, programs), *_shims(layout)):
         os.kill(pid, signal.SIGKILL)
     for file in Path("/sys/fs/cgroup").rglob("kubepods/**/cgroup.procs"):
         for pid in map(int, file.read_text().split()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-    # A big process holds its ports until all of its memory is given back.
-    deadline = time.monotonic() + 30
-    while any(processes.started(pid) for pid in killed) and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def leftovers(layout: Layout) -> list[str]:
