@@ -230,6 +230,19 @@ def test_the_lock_of_a_killed_run_is_removed_in_the_sandbox(machine, blueprint, 
     assert not lock.exists()
 
 
+def test_a_state_that_a_killed_run_has_left_unreadable_is_mended(machine, blueprint, up):
+    """Between its two steps of writing the state the engine leaves the file's attributes empty."""
+    states = machine.settings.state / "pulumi" / ".pulumi" / "stacks" / "ziggurat"
+    attributes = states / f"{NAME}.json.attrs"
+    assert attributes.read_bytes()  # it is where the engine has it
+    attributes.write_bytes(b"")
+
+    shown = machine.run("preview", blueprint, "--expect-no-changes")
+
+    assert "removing what a run that was killed has not written whole" in shown.err
+    assert not attributes.exists()
+
+
 def test_destroy_keeps_the_data_and_up_finds_it_again(machine, blueprint, up):
     before = machine.cluster.find("v1", "PersistentVolumeClaim", NAME, "postgresql-data")
 

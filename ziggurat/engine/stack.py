@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -32,7 +32,7 @@ from pulumi.automation.events import EngineEvent
 from semver import VersionInfo
 
 from components.credentials import checked_rotations
-from ziggurat.engine import locks
+from ziggurat.engine import locks, sidecars
 from ziggurat.engine.changes import Change, Outcome, Recorder, change_of
 from ziggurat.engine.command import EngineCommand
 from ziggurat.engine.failures import exit_code, failure
@@ -53,6 +53,9 @@ _ROOT_BYTES = 32
 _IGNORE_PROTECT_SINCE = VersionInfo(3, 256, 0)
 _PARALLEL = 16
 """Steps at once. Most wait for the cluster; the engine's own default is 4 for each core."""
+
+
+T = TypeVar("T")
 
 
 class _Operation(Protocol):
@@ -120,10 +123,31 @@ class Engine:
         """The stack's state as it is now."""
         with self._failing():
             try:
-                text = self._workspace.run("stack", "export", "--stack", self.target.stack)
+                text = self._mending(
+                    lambda: self._workspace.run("stack", "export", "--stack", self.target.stack)
+                )
             except StackNotFoundError:
                 return read(None)
         return read(json.loads(text))
+
+    def _mending(self, look: Callable[[], T]) -> T:
+        """What `look` finds; once more where a killed run left something that had to be mended first."""
+        try:
+            return look()
+        except StackNotFoundError:
+            raise
+        except CommandError:
+            if not self._mend():
+                raise
+            return look()
+
+    def _mend(self) -> bool:
+        """Whether there was something to mend in what a killed run left of the state's files."""
+        backend = self._backend()
+        mended = sidecars.mend(backend) if backend else ()
+        for file in mended:
+            self._progress.warn(f"removing what a run that was killed has not written whole ({file})")
+        return bool(mended)
 
     def configuration(self) -> dict[str, Any]:
         """The stack's configuration as its file has it: secrets stay encrypted."""
@@ -152,7 +176,7 @@ class Engine:
         if not self.state.exists:
             return None
         with self._failing():
-            history = self._stack().history(page_size=1, show_secrets=False)
+            history = self._mending(lambda: self._stack().history(page_size=1, show_secrets=False))
         return history[0] if history else None
 
     @cached_property
@@ -165,13 +189,15 @@ class Engine:
 
     def locks(self) -> tuple[locks.Lock, ...]:
         """Locks on the stack, where its state is kept in a folder; elsewhere the engine finds them."""
-        backend = self.target.backend or self._folder_of_state()
+        backend = self._backend()
         if backend is None:
             return ()
         return locks.in_folder(backend, self.target.project, self.target.stack)
 
-    def _folder_of_state(self) -> Path | None:
-        """The folder of the user's own backend; None if that is no folder."""
+    def _backend(self) -> Path | None:
+        """The folder that the state is kept in; None if that is no folder."""
+        if self.target.backend:
+            return self.target.backend
         with self._failing():
             url = urlsplit(self._workspace.who_am_i().url or "")
         if url.scheme != "file":
@@ -352,6 +378,7 @@ class Engine:
 
     def unlock(self) -> None:
         """Removes the lock of a run that was killed."""
+        self._mend()
         with self._failing():
             self._workspace.run("cancel", "--yes", "--stack", self.target.stack)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 
 from onenode import images, processes
@@ -15,6 +16,8 @@ from ziggurat.toolchain.model import this_machine
 
 PACKAGES = "libseccomp-dev iptables nftables conntrack iproute2 debootstrap gcc pkg-config"
 _PROGRAMS = ("ip", "nft", "iptables", "ip6tables", "conntrack", "debootstrap", "unshare", "kubectl")
+_PATIENCE = 10
+"""Seconds that a port may still be in use."""
 _FREE_GB = 12
 """Programs 0.5, images 2.6, containerd 4.8, and room for volumes."""
 
@@ -101,6 +104,16 @@ def _existing(layout: Layout) -> str:
 
 
 def _taken(layout: Layout, port: int) -> bool:
+    """Whether something listens there and goes on to: one that was killed does until all of it is gone."""
+    deadline = time.monotonic() + _PATIENCE
+    while listened := _listened(layout, port):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    return listened
+
+
+def _listened(layout: Layout, port: int) -> bool:
     for address in {"127.0.0.1", layout.address}:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
