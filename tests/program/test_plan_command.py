@@ -65,7 +65,8 @@ def test_plan_for_machines(ziggurat):
 def test_plan_takes_less_than_a_second(tmp_path):
     """The goal is 1 s from a cold start; counted here is CPU time, as other work may share the machine.
 
-    Python compiles a program once, so the first run, which does, is not counted.
+    Python compiles a program once, so the first run, which does, is not counted. Other work makes a run take
+    more, never less: the best of some is what it takes.
     """
     compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
 
@@ -75,8 +76,10 @@ def test_plan_takes_less_than_a_second(tmp_path):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    best = min(once() for _ in range(3))
-    assert best < 1.5, f"{best:.2f} s"
+    taken: list[float] = []
+    while len(taken) < 8 and min(taken, default=2) >= 1.5:
+        taken.append(once())
+    assert min(taken) < 1.5, taken
 
 
 def test_same_bytes_whatever_the_machine(tmp_path):
