@@ -10,7 +10,7 @@ class Queues(Part):
 
     A Job or Pod that carries the label `kueue.x-k8s.io/queue-name` with its team's name waits in the team's
     queue until there is room. What carries no such label does not wait, and is bounded by the namespace's
-    ResourceQuota alone.
+    ResourceQuota alone. That counts Pods by themselves while they wait, and refuses them where it is full.
     """
 
     controller: Literal["embedded", "existing"] = "embedded"

@@ -11,7 +11,8 @@ from blueprints.model.scalars import Cpu, GroupName, Memory, PersonName, Storage
 class Quota(Part):
     """The most that a team may ask for at once, over everything in its namespace.
 
-    With `queues`, CPU, memory, GPUs and pods are what its queue has; what waits there asks for nothing yet.
+    With `queues`, CPU, memory, GPUs and pods are what its queue has; a Job that waits there asks for
+    nothing yet.
     """
 
     cpu: Cpu = "8"

@@ -260,23 +260,15 @@ def test_a_job_that_never_fits_says_so_and_is_in_nobodys_way(queued, teams, let)
     assert vision.suspended() == {"giant"}
 
 
-def test_a_pod_waits_in_the_queue_as_a_job_does(queued, teams, let, table):
+def test_a_pod_by_itself_is_refused_where_the_resource_quota_is_full(queued, teams, let, table):
+    """It would wait in its queue, but the API server counts Pods that wait, and knows nothing of queues."""
     vision, _ = teams
     let(HELD)
     for name in ("a", "b"):
         vision.job(name)
     vision.wait({"a", "b"})
-    vision.pod("alone")
-
-    def phase():
-        pod = json.loads(queued.kubectl("get", "pod", "alone", "-n", vision.namespace, "-o", "json"))
-        gates = [each["name"] for each in pod["spec"].get("schedulingGates", ())]
-        return pod["status"]["phase"], gates
-
-    stays(phase, ("Pending", ["kueue.x-k8s.io/admission"]))
-    vision.end("a")
-    seconds = until(phase, ("Running", []), vision.shown)
-    table.add(what="a Pod by itself waits with a gate, and runs after a Job's end", seconds=seconds)
+    assert "exceeded quota" in vision.pod("alone", check=False)
+    table.add(what="borrowing: false: a Pod by itself, where the team's queue is full: refused", seconds="-")
 
 
 def test_within_a_team_the_higher_priority_goes_first(queued, teams, let, table):
@@ -388,6 +380,28 @@ def test_idle_quota_is_borrowed_and_taken_back(queued, teams, let, table):
     again = vision.wait(all_four)
     table.add(what="four of vision run; pricing takes its own back: its pod is ready", seconds=back)
     table.add(what="the Job that was ended for it runs again, after pricing's end", seconds=again)
+
+
+def test_a_pod_waits_in_the_queue_as_a_job_does(queued, teams, let, table):
+    """The ResourceQuota, the sum of all teams' quotas, has room for it; the queue has none."""
+    vision, pricing = teams
+    let(SHARED)
+    for team in (vision, pricing):
+        for name in ("a", "b"):
+            team.job(name)
+    for team in (vision, pricing):
+        team.wait({"a", "b"})
+    vision.pod("alone")
+
+    def phase():
+        pod = json.loads(queued.kubectl("get", "pod", "alone", "-n", vision.namespace, "-o", "json"))
+        gates = {each["name"] for each in pod["spec"].get("schedulingGates", ())}
+        return pod["status"]["phase"], "kueue.x-k8s.io/admission" in gates
+
+    stays(phase, ("Pending", True))
+    vision.end("a")
+    seconds = until(phase, ("Running", False), vision.shown)
+    table.add(what="a Pod by itself waits with a gate, and runs after a Job's end", seconds=seconds)
 
 
 def test_without_preemption_what_is_borrowed_comes_back_when_it_is_done(queued, teams, let, table):

@@ -110,11 +110,12 @@ class Work:
             "create", "-n", self.namespace, *user, "-f", "-", stdin=text, check=check
         )
 
-    def pod(self, name: str) -> None:
-        """The same as a Pod of its own."""
+    def pod(self, name: str, check: bool = True) -> str:
+        """The same as a Pod of its own. Returns what was said."""
         head = {"name": name, "labels": self._labels("")}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": _spec("100m")}
-        self.platform.kubectl("create", "-n", self.namespace, "-f", "-", stdin=json.dumps(pod))
+        words = ("create", "-n", self.namespace, "-f", "-")
+        return self.platform.kubectl(*words, stdin=json.dumps(pod), check=check)
 
     def _labels(self, queue: str | None) -> dict[str, str]:
         return {} if queue is None else {QUEUE_LABEL: queue or self.team}
