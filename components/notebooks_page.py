@@ -21,8 +21,8 @@ from blueprints.model import Blueprint
 from blueprints.names import team_namespace
 from components.apps import Apps
 from components.manifests import configuration, envoy, workloads
-from components.manifests.admission import API_VERSION
-from components.manifests.metadata import TEAM, App, Manifest, digest
+from components.manifests.admission import API_VERSION, in_team_namespaces
+from components.manifests.metadata import App, Manifest, digest
 from components.manifests.network import Edge, NotebookPods, notebooks_policy
 from components.namespaces import team_app
 from components.notebooks import PAGE, page_app
@@ -372,14 +372,6 @@ def services_binding(app: App) -> Manifest:
         "spec": {
             "policyName": name,
             "validationActions": ["Deny"],
-            "matchResources": {
-                "namespaceSelector": {
-                    "matchLabels": {
-                        "app.kubernetes.io/instance": app.platform,
-                        "app.kubernetes.io/managed-by": "ziggurat",
-                    },
-                    "matchExpressions": [{"key": TEAM, "operator": "Exists"}],
-                }
-            },
+            "matchResources": in_team_namespaces(app),
         },
     }

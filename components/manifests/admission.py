@@ -318,7 +318,7 @@ def policy(app: App, rule: Policy) -> Manifest:
 
 
 def binding(app: App, rule: Policy, action: str) -> Manifest:
-    """Puts the policy into force in the platform's own team namespaces, which alone have these labels.
+    """Puts the policy into force in the platform's own team namespaces.
 
     The action is part of the name, so that another one is another object. `validationActions` is a set:
     where it is changed in place, the dry run of a preview sees the old and the new actions together, and two
@@ -333,16 +333,21 @@ def binding(app: App, rule: Policy, action: str) -> Manifest:
         "spec": {
             "policyName": _name(app, rule),
             "validationActions": ["Audit"] if action == "Audit" else [action, "Audit"],
-            "matchResources": {
-                "namespaceSelector": {
-                    "matchLabels": {
-                        "app.kubernetes.io/instance": app.platform,
-                        "app.kubernetes.io/managed-by": "ziggurat",
-                    },
-                    "matchExpressions": [{"key": TEAM, "operator": "Exists"}],
-                }
-            },
+            "matchResources": in_team_namespaces(app),
         },
+    }
+
+
+def in_team_namespaces(app: App) -> Manifest:
+    """What a binding is for: the platform's own team namespaces, which alone have these labels."""
+    return {
+        "namespaceSelector": {
+            "matchLabels": {
+                "app.kubernetes.io/instance": app.platform,
+                "app.kubernetes.io/managed-by": "ziggurat",
+            },
+            "matchExpressions": [{"key": TEAM, "operator": "Exists"}],
+        }
     }
 
 
