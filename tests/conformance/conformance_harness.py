@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,6 +237,19 @@ class Kubernetes:
     def create(self, manifest: dict) -> dict:
         where = self._discovery.find(kind_of(manifest)).collection(manifest["metadata"].get("namespace", ""))
         return self._client.request("POST", where, None, manifest).body
+
+    def new_namespace(self, name: str) -> None:
+        """Creates a namespace; waits for the account of its pods, which a controller adds a moment later."""
+        self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        account = {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "default", "namespace": name},
+        }
+        deadline = time.monotonic() + 60
+        while self.get(account) is None:
+            assert time.monotonic() < deadline, f"namespace {name} got no default account in 60 s"
+            time.sleep(0.02)
 
     def patch(self, manifest: dict, patch: dict, manager: str = "somebody", sub: str = "") -> dict:
         return self._client.request(

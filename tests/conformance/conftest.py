@@ -110,5 +110,5 @@ def plugin(candidate: Candidate, kubeconfig: Path) -> Iterator[Plugin]:
 def namespace(cluster: Kubernetes) -> str:
     """A namespace of the case's own; the whole cluster goes at the end."""
     name = f"case-{uuid.uuid4().hex[:8]}"
-    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    cluster.new_namespace(name)
     return name
