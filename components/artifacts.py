@@ -286,14 +286,13 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
 
     The first bucket is that of the artifacts. With any identity in it, nobody gets in without one.
     """
-    artifacts = f"{buckets[0]}/{PREFIX}/*"
+    artifacts, runs = f"{buckets[0]}/{PREFIX}/*", f"{buckets[0]}/{RUNS_PREFIX}/*"
+    saved = (artifacts, *((runs,) if "pipelines" in secrets else ()), *buckets[1:])
     actions = {
         "provisioner": [f"Admin:{bucket}" for bucket in buckets],
         "mlflow": [f"{action}:{artifacts}" for action in ("Read", "Write", "List", "Tagging")],
-        "backup": [
-            f"{action}:{where}" for where in (artifacts, *buckets[1:]) for action in ("Read", "Write", "List")
-        ],
-        "pipelines": [f"{action}:{buckets[0]}/{RUNS_PREFIX}/*" for action in ("Read", "List")],
+        "backup": [f"{action}:{where}" for where in saved for action in ("Read", "Write", "List")],
+        "pipelines": [f"{action}:{runs}" for action in ("Read", "List")],
     }
     for user in secrets:
         if user not in actions:

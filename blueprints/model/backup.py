@@ -23,7 +23,7 @@ class BackupDestination(Part):
 
 
 class Backup(Part):
-    """Regular backups of the database and the artifacts, encrypted."""
+    """Regular backups of the database and the artifacts, and of what pipelines keep, encrypted."""
 
     schedule: Cron = "0 2 * * *"
     """When, as five cron fields in UTC."""
@@ -32,6 +32,6 @@ class Backup(Part):
     destination: BackupDestination | None = None
     """Where to; left out, a second bucket of the embedded store, which is lost with the store's volume."""
     scratch: Storage = "30Gi"
-    """Room for one copy of the database and the artifacts, on a volume that lasts as long as each run."""
+    """Room for one copy of the databases and the artifacts, on a volume that lasts as long as each run."""
     storage_class: Label | None = None
     """The StorageClass of that volume; left out, the cluster's default."""
