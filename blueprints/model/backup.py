@@ -23,7 +23,7 @@ class BackupDestination(Part):
 
 
 class Backup(Part):
-    """Regular backups of the database and the artifacts, and of what pipelines keep, encrypted."""
+    """Regular backups of the databases and the artifacts, those of pipelines included, encrypted."""
 
     schedule: Cron = "0 2 * * *"
     """When, as five cron fields in UTC."""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class MySql:
 
 
 @contextmanager
-def running() -> Iterator[MySql]:
+def running() -> Generator[MySql]:
     """One server with the platform's users, on an empty volume."""
     found = programs()
     folder = Path(tempfile.mkdtemp(prefix="ziggurat-mysql-"))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from mysql_server import PASSWORDS, MySql, running
 
+from components.pipelines.database import init_statements
 from components.scripts import script
 
 DATABASES = ("mlpipeline", "metadb")
@@ -59,12 +60,10 @@ def mysql(started: MySql, tmp_path: Path) -> MySql:
     for name in databases(started):
         started.sql(f"DROP DATABASE {name}")
     for name in DATABASES:
-        started.sql(f"CREATE DATABASE {name}; {GRANT.format(name)}")
+        started.sql(f"CREATE DATABASE {name}")
+    started.sql("\n".join(line for line in init_statements(PASSWORDS).splitlines() if "GRANT" in line))
     started.sql(CONTENT)
     return MySql(started.programs, started.port, started.socket, tmp_path / "pipelines")
-
-
-GRANT = r"GRANT ALL PRIVILEGES ON `{0}\_%`.* TO '{0}'@'%';"
 
 
 def test_what_was_dumped_comes_back_in_place_of_what_there_is(mysql: MySql) -> None:
