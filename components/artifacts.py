@@ -41,12 +41,17 @@ BACKUP_BUCKET = "backups"
 """The embedded store's second bucket; there if backups go into it."""
 BACKUP_KEYS = "seaweedfs-backup"
 """The Secret with the embedded store's credentials for backups."""
+ARCHIVE_BUCKET = "archive"
+"""The embedded store's bucket of the database's archive; there if that goes into it."""
+ARCHIVE_KEYS = "seaweedfs-archive"
+"""The Secret with the embedded store's credentials of the database's servers."""
 PIPELINES_KEYS = "seaweedfs-pipelines"
 """The Secret with the embedded store's credentials of the engine of pipelines."""
 _SECRETS = {
     "mlflow": "seaweedfs-mlflow",
     "provisioner": "seaweedfs-provisioner",
     "backup": BACKUP_KEYS,
+    "archive": ARCHIVE_KEYS,
     "pipelines": PIPELINES_KEYS,
 }
 
@@ -72,14 +77,19 @@ class Store:
     ready: tuple[pulumi.Resource, ...] = field(default=(), compare=False)
 
 
-def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+def client_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    """What an S3 client built on boto3 is told by its environment."""
     settings = {"AWS_DEFAULT_REGION": region}
     if endpoint:
-        settings["MLFLOW_S3_ENDPOINT_URL"] = endpoint
         # boto3 1.36 and newer sends checksums that other stores than AWS do not all know.
         settings["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
         settings["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
     return settings
+
+
+def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    told = {"MLFLOW_S3_ENDPOINT_URL": endpoint} if endpoint else {}
+    return {**client_settings(region, endpoint), **told}
 
 
 def s3(artifacts: S3Artifacts) -> Store:
@@ -166,6 +176,8 @@ class ArtifactBucketArgs:
     credentials: Credentials = field(repr=False)
     backup: Backup | None = None
     """What reads the artifacts, too, and may need a bucket of its own here."""
+    archived: bool = False
+    """Whether the database keeps its archive here, in a bucket of its own."""
     measured: bool = False
     """Whether Prometheus measures it."""
     runs: tuple[str, ...] = ()
@@ -197,12 +209,14 @@ class ArtifactBucket(pulumi.ComponentResource):
         labels = {"provisioner": Label.BUCKET_PROVISIONER, "mlflow": Label.BUCKET_MLFLOW}
         if args.backup:
             labels["backup"] = Label.BUCKET_BACKUP
+        if args.archived:
+            labels["archive"] = Label.BUCKET_ARCHIVE
         if args.runs:
             labels["pipelines"] = Label.BUCKET_PIPELINES
             labels |= {run_user(team): Label.bucket_runs(team) for team in args.runs}
         secrets = {user: credentials.password(label) for user, label in labels.items()}
         fingerprints = [credentials.fingerprint(label) for label in labels.values()]
-        buckets = _buckets(artifacts.bucket, args.backup)
+        buckets = _buckets(artifacts.bucket, args.backup, archived=args.archived)
         config = credentials.compose(lambda known: json.dumps(identities(buckets, known)), secrets)
         before = [
             register(self, manifest, depends_on=args.after)
@@ -276,8 +290,9 @@ def endpoint() -> str:
     return f"http://{SERVER}:{PORT}"
 
 
-def _buckets(bucket: str, backup: Backup | None) -> tuple[str, ...]:
-    return (bucket, BACKUP_BUCKET) if backup and backup.destination is None else (bucket,)
+def _buckets(bucket: str, backup: Backup | None, *, archived: bool) -> tuple[str, ...]:
+    backups = (BACKUP_BUCKET,) if backup and backup.destination is None else ()
+    return (bucket, *backups, *((ARCHIVE_BUCKET,) if archived else ()))
 
 
 def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifest:
@@ -291,8 +306,11 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
         "provisioner": [f"Admin:{bucket}" for bucket in buckets],
         "mlflow": [f"{action}:{artifacts}" for action in ("Read", "Write", "List", "Tagging")],
         "backup": [
-            f"{action}:{where}" for where in (artifacts, *buckets[1:]) for action in ("Read", "Write", "List")
+            f"{action}:{where}"
+            for where in (artifacts, *(bucket for bucket in buckets[1:] if bucket != ARCHIVE_BUCKET))
+            for action in ("Read", "Write", "List")
         ],
+        "archive": [f"{action}:{ARCHIVE_BUCKET}" for action in ("Read", "Write", "List")],
         "pipelines": [f"{action}:{buckets[0]}/{RUNS_PREFIX}/*" for action in ("Read", "List")],
     }
     for user in secrets:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blueprints.model import Blueprint
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from blueprints.names import monitoring_namespace, system_namespace
 from components.manifests.metadata import Manifest
 from components.monitoring.parts import embedded
@@ -54,7 +54,7 @@ def groups(blueprint: Blueprint) -> list[Manifest]:
         ("backup", _backup(blueprint)),
         ("workloads", _workloads(blueprint)),
         ("bucket", _bucket(blueprint)),
-        ("database", _database(blueprint)),
+        ("database", [*_database(blueprint), *_archive(blueprint)]),
         ("certificates", _certificates(blueprint)),
         ("gpus", _gpus(blueprint)),
         ("queues", _queues(blueprint)),
@@ -296,6 +296,38 @@ def _database(blueprint: Blueprint) -> Iterable[Manifest]:
         platform=platform,
         summary="server {{ $labels.pod }} of the registry database is {{ $value }} seconds behind",
         remedy="is its volume full, or its node busy? nobody is promoted who is far behind",
+    )
+
+
+def _archive(blueprint: Blueprint) -> Iterable[Manifest]:
+    """Of the instance manager, and of the plugin, which each server shows: one alert, not one for each."""
+    database, platform = blueprint.database, blueprint.name
+    if not isinstance(database, HighlyAvailableDatabase) or database.archive is None:
+        return
+    waiting = _series("cnpg_collector_pg_wal_archive_status", platform, job="postgresql", value="ready")
+    failed, made = (
+        f"max({_series(f'barman_cloud_cloudnative_pg_io_{name}_backup_timestamp', platform)})"
+        for name in ("last_failed", "last_available")
+    )
+    log = "logs --container plugin-barman-cloud, of the primary's pod, says why"
+    yield _alert(
+        "DatabaseNotArchived",
+        f"max({waiting}) > 5",
+        lasting="15m",
+        severity=PAGE,
+        platform=platform,
+        summary=f"{{{{ $value }}}} files of the log of {platform}'s database wait for the bucket: they fill "
+        "its volume, and what is in them cannot be recovered",
+        remedy=f"is the bucket there, and not full? kubectl --namespace {platform} {log}",
+    )
+    yield _alert(
+        "DatabaseBaseBackupMissing",
+        f"({failed} > {made}) or ({made} == 0)",
+        lasting="1h",
+        severity=TICKET,
+        platform=platform,
+        summary=f"the last base backup of {platform}'s database failed, or there has been none",
+        remedy=f"kubectl --namespace {platform} describe backups.postgresql.cnpg.io tells why",
     )
 
 

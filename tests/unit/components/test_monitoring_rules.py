@@ -20,7 +20,7 @@ from components.monitoring import rules
 from components.monitoring.dashboards import dashboards
 
 VARIANTS = Path(__file__).parents[2] / "program" / "variants"
-NAMES = ("monitoring", "monitoring-alerts", "monitoring-existing", "monitoring-login")
+NAMES = ("database-archive", "monitoring", "monitoring-alerts", "monitoring-existing", "monitoring-login")
 
 
 @pytest.fixture(scope="module")
