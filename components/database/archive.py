@@ -279,10 +279,10 @@ def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
         Edge(apps.cnpg, apps.barman, PORT),
         *(Edge(apps.barman, Outside(), port) for port in API_PORTS),
     )
-    destinations = {destination for destination in (_recovered(database),) if destination}
+    elsewhere = _recovered(database)
     places = [
         place(blueprint.name, blueprint.artifacts, destination)
-        for destination in (database.archive.destination, *destinations)
+        for destination in (database.archive.destination, *((elsewhere,) if elsewhere else ()))
     ]
     ways = dict.fromkeys(way for each in places for way in each.egress)
     return (
