@@ -67,7 +67,12 @@ def test_up_does_not_wait_for_what_nothing_acts_on_and_says_so(machine, blueprin
     assert "status" not in servers(machine)
     shown = machine.run("status", blueprint, "--json").json
     assert shown["ready"]
-    assert shown["notActedOn"] == [f"Cluster {NAME}/postgresql", f"Pooler {NAME}/postgresql-pooler"]
+    assert sorted(shown["notActedOn"]) == [
+        f"Cluster {NAME}/postgresql",
+        f"ObjectStore {NAME}/postgresql-archive",
+        f"Pooler {NAME}/postgresql-pooler",
+        f"ScheduledBackup {NAME}/postgresql-archive",
+    ]
     assert "nothing acts on them" in machine.run("status", blueprint).out
 
 
