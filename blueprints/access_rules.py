@@ -293,16 +293,17 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
 
 
 def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """Groups do something only where there is an issuer."""
-    if signs_on(blueprint):
+    """Groups have rights in Kubernetes by the cluster's own authentication, but pages ask an issuer for them."""
+    if signs_on(blueprint) or not hosts(blueprint):
         return
     for name, team in blueprint.teams.items():
         if team.groups:
             yield Finding(
                 ("teams", name, "groups"),
-                "have no effect",
-                rule="groups come from an OIDC issuer (`auth.mode: oidc` or `embedded`)",
-                remedy="name `users` instead, or add an issuer",
+                "open no page",
+                rule="pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); without "
+                "one, groups have rights in the team's namespace and nothing else",
+                remedy="name `users` for MLflow, or add an issuer",
             )
 
 
