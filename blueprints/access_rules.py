@@ -293,7 +293,7 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
 
 
 def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """Groups have rights in Kubernetes by the cluster's own authentication, but pages ask an issuer for them."""
+    """Groups have rights in Kubernetes by the cluster's own authentication; pages ask an issuer for them."""
     if signs_on(blueprint) or not hosts(blueprint):
         return
     for name, team in blueprint.teams.items():
@@ -301,8 +301,8 @@ def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
             yield Finding(
                 ("teams", name, "groups"),
                 "open no page",
-                rule="pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); without "
-                "one, groups have rights in the team's namespace and nothing else",
+                rule="pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); "
+                "without one, groups have rights in the team's namespace and nothing else",
                 remedy="name `users` for MLflow, or add an issuer",
             )
 

@@ -190,8 +190,9 @@ def test_a_long_value_is_shortened() -> None:
 
 
 NO_PAGE = (
-    "open no page — pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); without "
-    "one, groups have rights in the team's namespace and nothing else — name `users` for MLflow, or add an issuer"
+    "open no page — pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); "
+    "without one, groups have rights in the team's namespace and nothing else — name `users` for MLflow, "
+    "or add an issuer"
 )
 
 
