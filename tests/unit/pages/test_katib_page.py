@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from envoys import free_port
 from plans import found
-from real_envoy import Door, Seen, free_port, noting, running
+from real_envoy import Door, Seen, noting, running
 
 from blueprints import load
 from blueprints.loader import loads
