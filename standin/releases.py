@@ -11,13 +11,10 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
-
-import yaml
+from typing import Final, cast
 
 from standin import differ, metadata, waitfor
 from standin.awaiting import NotReadyError
@@ -25,6 +22,7 @@ from standin.checkpoint import at, text_at
 from standin.client import ApiError
 from standin.cluster import Cluster
 from standin.config import unsupported
+from standin.definitions import FOLDER, by_name
 from standin.differ import Change
 from standin.discovery import NoSuchKindError, kind_of
 from standin.failures import OperationError, refused
@@ -33,8 +31,6 @@ from standin.replaces import Fields
 from standin.urn import RELEASE, Urn
 from standin.wire import Object
 
-FOLDER: Final = "ZIGGURAT_TEST_CRDS"
-"""The environment variable that names a folder with real definitions, as YAML."""
 RECORDED: Final = "recorded"
 """What the status of a release says that was recorded; Helm's own word for an installed one is `deployed`."""
 RECORD: Final = "ziggurat.dev/recorded-release"
@@ -47,7 +43,6 @@ _MANAGER: Final = "ziggurat-recorded-release"
 _NOT_FOUND: Final = 404
 _SECONDS: Final = 60.0
 _REPLACING: Final[Fields] = ("name", "namespace")
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SERVED: Final = Await(waitfor.parse("condition=Established"))
 _CHANGING: Final = threading.Lock()
 """Releases of one chart share its definitions, and come and go at the same time."""
@@ -197,7 +192,7 @@ def definitions(inputs: Object) -> list[Object]:
     known = _charts().get(name)
     if known is None:
         raise OperationError(unsupported(f"the chart {name}, of whose definitions nothing is known,"))
-    real = _real(os.environ.get(FOLDER, ""))
+    real = by_name(os.environ.get(FOLDER, ""), [_name(item) for item in known])
     return [_kept(item, real.get(_name(item)) or _stub(item)) for item in known]
 
 
@@ -213,26 +208,6 @@ def _kept(known: Object, definition: Object) -> Object:
 def _charts() -> dict[str, list[Object]]:
     path = Path(__file__).with_name("charts.json")
     return cast("dict[str, list[Object]]", json.loads(path.read_text(encoding="utf-8")))
-
-
-@cache
-def _real(folder: str) -> dict[str, Object]:
-    """The definitions in a folder of YAML files, by name."""
-    known = {_name(item) for items in _charts().values() for item in items}
-    return {
-        text_at(document, "metadata", "name"): document
-        for path in (sorted(Path(folder).glob("*.yaml")) if folder else ())
-        for document in _documents(path, known)
-    }
-
-
-def _documents(path: Path, wanted: set[str]) -> Iterator[Object]:
-    """The wanted documents of a file; other files, of which some are large, are not parsed."""
-    text = path.read_text(encoding="utf-8")
-    if any(name in text for name in wanted):
-        for document in yaml.load_all(text, Loader=_LOADER):
-            if text_at(document, "metadata", "name") in wanted:
-                yield {key: value for key, value in document.items() if key != "status"}
 
 
 def _name(definition: Object) -> str:

@@ -7,17 +7,11 @@ a folder of them, custom resources are checked as strictly as Kubernetes' own ob
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
+from standin.definitions import FOLDER, of_group
 
-FOLDER = "ZIGGURAT_TEST_CRDS"
-"""The environment variable that names the folder; the stand-in reads it too."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _METADATA = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _KEPT = (
@@ -39,28 +33,13 @@ def find(api_version: str, kind: str) -> dict[str, Any] | None:
 @cache
 def _find(folder: str, api_version: str, kind: str) -> dict[str, Any] | None:
     group, _, version = api_version.partition("/")
-    for document in _documents(folder, group):
+    for document in of_group(folder, group):
         spec = document["spec"]
-        if (spec["group"], spec["names"]["kind"]) == (group, kind):
+        if spec["names"]["kind"] == kind:
             for served in spec["versions"]:
                 if served["name"] == version:
                     return _root(served["schema"]["openAPIV3Schema"])
     return None
-
-
-@cache
-def _documents(folder: str, group: str) -> tuple[dict[str, Any], ...]:
-    """The definitions of one API group; files that do not name it are not parsed, as some are large."""
-    found: list[dict[str, Any]] = []
-    for path in sorted(Path(folder).glob("*.yaml")):
-        text = path.read_text(encoding="utf-8")
-        if group in text:
-            found += (each for each in _parsed(text) if each.get("kind") == "CustomResourceDefinition")
-    return tuple(found)
-
-
-def _parsed(text: str) -> Iterator[dict[str, Any]]:
-    return (each for each in yaml.load_all(text, Loader=_LOADER) if each)
 
 
 def _root(schema: dict[str, Any]) -> dict[str, Any]:

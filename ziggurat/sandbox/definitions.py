@@ -7,11 +7,10 @@ ZIGGURAT_TEST_CRDS names a folder of real ones (YAML).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
-FOLDER = "ZIGGURAT_TEST_CRDS"
+from standin.definitions import FOLDER, by_name
 
 _KINDS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "karpenter": (("NodePool", "karpenter.sh", "v1"), ("EC2NodeClass", "karpenter.k8s.aws", "v1")),
@@ -23,21 +22,8 @@ _KINDS: dict[str, tuple[tuple[str, str, str], ...]] = {
 def definitions(providers: Iterable[str]) -> list[dict[str, Any]]:
     """The CustomResourceDefinitions that objects for these providers need; none for most of them."""
     stubs = [_stub(*kind) for provider in sorted(set(providers)) for kind in _KINDS.get(provider, ())]
-    real = dict(_real({stub["metadata"]["name"] for stub in stubs})) if stubs else {}
+    real = by_name(os.environ.get(FOLDER, ""), [stub["metadata"]["name"] for stub in stubs])
     return [real.get(stub["metadata"]["name"], stub) for stub in stubs]
-
-
-def _real(names: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The real ones of these names, in the folder that the environment names."""
-    import yaml
-
-    folder = os.environ.get(FOLDER)
-    for path in sorted(Path(folder).glob("*.yaml")) if folder else ():
-        text = path.read_text(encoding="utf-8")
-        if any(name in text for name in names):
-            for document in yaml.safe_load_all(text):
-                if document and document["metadata"]["name"] in names:
-                    yield document["metadata"]["name"], document
 
 
 def _stub(kind: str, group: str, version: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from ziggurat.plan import definitions, report_schemas
+from standin.definitions import FOLDER
+from ziggurat.plan import report_schemas
 
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -54,7 +55,7 @@ def gadget(version="v1", **spec):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     (tmp_path / "acme.yaml").write_text(yaml.safe_dump(DEFINITION))
-    monkeypatch.setenv(definitions.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
 
 
 @pytest.mark.usefixtures("folder")
@@ -100,6 +101,6 @@ def test_another_version_of_the_kind_is_not_checked():
 
 
 def test_without_definitions_nothing_is_claimed(monkeypatch):
-    monkeypatch.delenv(definitions.FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER, raising=False)
     report = report_schemas([gadget(anything=1)])
     assert (report.checked, report.unchecked) == (0, ("Gadget a",))

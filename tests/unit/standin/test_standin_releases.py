@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from standin import releases
+from standin.definitions import FOLDER
 from standin.discovery import NoSuchKindError, Resource
 from standin.failures import OperationError
 from standin.urn import Urn, refuse
@@ -34,7 +35,7 @@ def test_releases_are_served_and_charts_are_not():
 
 
 def test_stubs_take_anything(monkeypatch):
-    monkeypatch.delenv(releases.FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER, raising=False)
     made = releases.definitions(KUEUE)
     assert "clusterqueues.kueue.x-k8s.io" in names(made)
     for definition in made:
@@ -48,7 +49,7 @@ def test_stubs_take_anything(monkeypatch):
 
 def test_stubs_of_kubernetes_own_groups_are_taken_by_the_api_server(monkeypatch):
     """It refuses a kind below k8s.io without a word on who approved it: a URL, or that nobody did."""
-    monkeypatch.delenv(releases.FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER, raising=False)
     made = releases.definitions({"chart": "gateway-helm"})
     assert "gatewayclasses.gateway.networking.k8s.io" in names(made)
     for definition in made:
@@ -66,7 +67,7 @@ def test_real_definitions_take_the_place_of_stubs(monkeypatch, tmp_path):
         "metadata: {name: others.example.io}\n"
     )
     (tmp_path / "broken.yaml").write_text("{ not of this chart, so it is not parsed")
-    monkeypatch.setenv(releases.FOLDER, str(tmp_path))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
     made = {definition["metadata"]["name"]: definition for definition in releases.definitions(KUEUE)}
     assert made["clusterqueues.kueue.x-k8s.io"]["spec"] == {"real": True}
     assert "scope" in made["localqueues.kueue.x-k8s.io"]["spec"]
@@ -97,7 +98,7 @@ def test_differences():
 
 
 def test_definitions_that_helm_leaves_say_so(monkeypatch):
-    monkeypatch.delenv(releases.FOLDER, raising=False)
+    monkeypatch.delenv(FOLDER, raising=False)
     kept = {
         definition["metadata"]["annotations"]["helm.sh/resource-policy"]
         for definition in made_by("cloudnative-pg")
