@@ -102,6 +102,18 @@ def exec_probe(*command: str, **timing: int) -> Manifest:
     return {"exec": {"command": list(command)}, "timeoutSeconds": 5, **timing}
 
 
+def database_probes(*alive: str) -> dict[str, Manifest]:
+    """The probes of a database on a volume, by a command that succeeds while it answers.
+
+    It has five minutes to get its files ready, which after a crash it repairs; then it may be away for one.
+    """
+    return {
+        "startupProbe": exec_probe(*alive, periodSeconds=2, failureThreshold=150),
+        "readinessProbe": exec_probe(*alive, periodSeconds=5),
+        "livenessProbe": exec_probe(*alive, periodSeconds=10, failureThreshold=6),
+    }
+
+
 def container(
     name: str,
     image: str,

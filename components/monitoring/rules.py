@@ -361,16 +361,33 @@ def _gpus(blueprint: Blueprint) -> Iterable[Manifest]:
 def _queues(blueprint: Blueprint) -> Iterable[Manifest]:
     if not _measured(blueprint, "kueue"):
         return
-    pending = _series("kueue_pending_workloads", blueprint.name, status="inadmissible")
+    # Of any status: Kueue calls inadmissible whatever it has tried once, also what only waits for its turn.
+    waits = f"{_of_queue('kueue_pending_workloads', blueprint)} > 0"
     yield _alert(
         "QueueStuck",
-        f"sum by (cluster_queue, platform) ({pending}) > 0",
+        f"{waits} unless {_of_queue('kueue_admitted_active_workloads', blueprint)} > 0",
         lasting="6h",
         severity=TICKET,
         platform=blueprint.name,
-        summary="work in {{ $labels.cluster_queue }} has waited six hours for what the queue does not have",
-        remedy="kubectl get workloads in the team's namespace; raise its `quota`, or the pool's `nodes.max`",
+        summary="work waits in {{ $labels.cluster_queue }}, and for six hours none of that queue has run",
+        remedy="kubectl describe workloads in the team's namespace: does it ask for more than the queue may "
+        "ever have (`quota`, the pool's `nodes.max`)? do other teams have it all?",
     )
+    yield _alert(
+        "QueueInactive",
+        f"{waits} and {_of_queue('kueue_cluster_queue_status', blueprint, status='active')} == 0",
+        lasting="15m",
+        severity=TICKET,
+        platform=blueprint.name,
+        summary="work waits in {{ $labels.cluster_queue }}, which is not active and lets nothing run",
+        remedy="kubectl describe clusterqueue {{ $labels.cluster_queue }}: its condition Active says why "
+        "(stopped, a ResourceFlavor that is missing)",
+    )
+
+
+def _of_queue(name: str, blueprint: Blueprint, **labels: str) -> str:
+    """What Kueue counts for each queue: the same by each of its replicas, so the most of them."""
+    return f"max by (cluster_queue, platform) ({_series(name, blueprint.name, **labels)})"
 
 
 def _targets(blueprint: Blueprint) -> Iterable[Manifest]:

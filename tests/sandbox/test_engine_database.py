@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,19 +35,6 @@ tracking: {{host: mlflow.acme.dev, replicas: 3}}
 database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
 backup: {{}}
 """
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start; what `up` printed."""
-    return machine.run("up", blueprint, "--yes", "--json").json
 
 
 def servers(machine) -> Any:
