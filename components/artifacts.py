@@ -359,11 +359,7 @@ def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: boo
         env=workloads.plain(_HEAP),
         ports={"s3": PORT, **({"metrics": METRICS} if measured else {})},
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.http_probe("/status", PORT, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.http_probe("/status", PORT, periodSeconds=5),
-            "livenessProbe": workloads.http_probe("/status", PORT, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.http_probe("/status", PORT)),
     )
     return workloads.pod_template(
         app, main, user=_USER, config_hash=config_hash, volumes=volumes, pull_secret=images.pull_secret
