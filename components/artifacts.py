@@ -35,7 +35,7 @@ REGION = "us-east-1"
 """What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
 _HEAP = {"GOMEMLIMIT": "768MiB"}
-"""Go collects its garbage in time to stay below it. Without, SeaweedFS grows to its limit under large files."""
+"""Go collects its garbage in time to stay below it; without, SeaweedFS grows to its limit by large files."""
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
 """The keys of a Secret for an S3 store, and the variables that S3 clients read them from."""

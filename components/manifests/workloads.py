@@ -106,7 +106,7 @@ def storage_probes(alive: Manifest) -> dict[str, Manifest]:
     """The probes of a server that keeps data on a volume, by a probe that succeeds while it answers.
 
     It has five minutes to get its files ready, which after a crash it repairs. Then it may be away for three:
-    one that waits for its disk under a large backup is not dead, and a restart would add to what it waits for.
+    one that waits for its disk under a large backup is not dead, and a restart adds to what it waits for.
     """
     return {
         "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 150},
