@@ -34,6 +34,8 @@ _USER = 1000
 REGION = "us-east-1"
 """What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
+_HEAP = {"GOMEMLIMIT": "768MiB"}
+"""Go collects its garbage in time to stay below it; without, SeaweedFS grows to its limit by large files."""
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
 """The keys of a Secret for an S3 store, and the variables that S3 clients read them from."""
@@ -372,13 +374,10 @@ def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: boo
             "-s3.port.lance=0",
             *metrics,
         ],
+        env=workloads.plain(_HEAP),
         ports={"s3": PORT, **({"metrics": METRICS} if measured else {})},
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.http_probe("/status", PORT, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.http_probe("/status", PORT, periodSeconds=5),
-            "livenessProbe": workloads.http_probe("/status", PORT, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.http_probe("/status", PORT)),
     )
     return workloads.pod_template(
         app, main, user=_USER, config_hash=config_hash, volumes=volumes, pull_secret=images.pull_secret

@@ -255,7 +255,7 @@ def database_pod(app: App, images: ImageSource) -> Manifest:
             }
         ),
         volumes=volumes,
-        probes=workloads.database_probes(*alive),
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     listens = {"grpc": {"port": OBSERVATIONS}, "timeoutSeconds": 5}
     main = workloads.container(

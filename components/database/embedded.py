@@ -97,7 +97,7 @@ def server_pod(app: App, images: ImageSource) -> Manifest:
         env=env,
         ports={"postgresql": PORT},
         volumes=volumes,
-        probes=workloads.database_probes(*alive),
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     return workloads.pod_template(
         app,

@@ -102,15 +102,16 @@ def exec_probe(*command: str, **timing: int) -> Manifest:
     return {"exec": {"command": list(command)}, "timeoutSeconds": 5, **timing}
 
 
-def database_probes(*alive: str) -> dict[str, Manifest]:
-    """The probes of a database on a volume, by a command that succeeds while it answers.
+def storage_probes(alive: Manifest) -> dict[str, Manifest]:
+    """The probes of a server that keeps data on a volume, by a probe that succeeds while it answers.
 
-    It has five minutes to get its files ready, which after a crash it repairs; then it may be away for one.
+    It has five minutes to get its files ready, which after a crash it repairs. Then it may be away for three:
+    one that waits for its disk under a large backup is not dead, and a restart adds to what it waits for.
     """
     return {
-        "startupProbe": exec_probe(*alive, periodSeconds=2, failureThreshold=150),
-        "readinessProbe": exec_probe(*alive, periodSeconds=5),
-        "livenessProbe": exec_probe(*alive, periodSeconds=10, failureThreshold=6),
+        "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 150},
+        "readinessProbe": {**alive, "periodSeconds": 5},
+        "livenessProbe": {**alive, "periodSeconds": 10, "failureThreshold": 18},
     }
 
 

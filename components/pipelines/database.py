@@ -129,7 +129,7 @@ def pod(mysql: App, images: ImageSource, config_hash: str) -> Manifest:
         args=["/var/lib/mysql", f"/etc/ziggurat/{_INIT}"],
         ports={"mysql": PORT},
         volumes=volumes,
-        probes=workloads.database_probes(*alive),
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     return workloads.pod_template(
         mysql,
