@@ -246,6 +246,31 @@ def gateway_login(blueprint: Blueprint) -> Iterator[Finding]:
             )
 
 
+_READ_NO_DISCOVERY = {
+    "notebooks": (
+        "the issuer's keys are",
+        "the door of notebooks (`notebooks.host`) verifies tokens, and reads",
+    ),
+    "monitoring": ("the issuer is asked for what", "Grafana (`monitoring.host`) reads"),
+}
+"""Parts with a page that are told where the issuer is: what of it they have to know, and who they are."""
+
+
+def endpoints(blueprint: Blueprint) -> Iterator[Finding]:
+    """What reads no discovery document is told what is in it."""
+    auth = blueprint.auth
+    if not isinstance(auth, OidcAuth) or auth.endpoints is not None:
+        return
+    for key, (what, who) in _READ_NO_DISCOVERY.items():
+        if getattr(getattr(blueprint, key), "host", None):
+            yield Finding(
+                ("auth",),
+                f"does not say where {what}",
+                rule=f"{who} no discovery document",
+                remedy=f"add `endpoints`, as that document has them, or take `{key}.host` out",
+            )
+
+
 def certificates(blueprint: Blueprint) -> Iterator[Finding]:
     """Certificates come from one place, and something makes them."""
     tls = blueprint.gateway.tls if blueprint.gateway else None
@@ -287,22 +312,24 @@ RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     gateway,
     brought_gateway,
     gateway_login,
+    endpoints,
     certificates,
 )
 """What makes access invalid."""
 
 
 def idle_groups(blueprint: Blueprint) -> Iterator[Finding]:
-    """Groups do something only where there is an issuer."""
-    if signs_on(blueprint):
+    """Groups have rights in Kubernetes by the cluster's own authentication; pages ask an issuer for them."""
+    if signs_on(blueprint) or not hosts(blueprint):
         return
     for name, team in blueprint.teams.items():
         if team.groups:
             yield Finding(
                 ("teams", name, "groups"),
-                "have no effect",
-                rule="groups come from an OIDC issuer (`auth.mode: oidc` or `embedded`)",
-                remedy="name `users` instead, or add an issuer",
+                "open no page",
+                rule="pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); "
+                "without one, groups have rights in the team's namespace and nothing else",
+                remedy="name `users` for MLflow, or add an issuer",
             )
 
 

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterator
 
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
-from blueprints.model.storage import Database, EmbeddedDatabase, HighlyAvailableDatabase
+from blueprints.model.storage import (
+    AzureArtifacts,
+    Database,
+    EmbeddedDatabase,
+    HighlyAvailableDatabase,
+)
 from blueprints.quantities import amount
 
 MAX_CONNECTIONS = 200
@@ -86,7 +91,54 @@ def resources(blueprint: Blueprint) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (connections, resources)
+def archive(blueprint: Blueprint) -> Iterator[Finding]:
+    """An archive has what makes it, and a bucket that it can get into."""
+    database = blueprint.database
+    if not isinstance(database, HighlyAvailableDatabase) or database.archive is None:
+        return
+    if database.operator == "embedded" and blueprint.certificates is None:
+        yield Finding(
+            ("database", "archive"),
+            "has nobody to make the certificates that CloudNativePG and its plugin trust each other by",
+            rule="where the platform runs the operator, an archive wants cert-manager",
+            remedy="add `certificates: {}`, with `controller: existing` where the cluster has it",
+        )
+    artifacts = blueprint.artifacts
+    if database.archive.destination is None and isinstance(artifacts, AzureArtifacts) and artifacts.secret:
+        yield Finding(
+            ("database", "archive", "destination"),
+            "is missing",
+            rule="into Azure an archive is written by workload identity (`artifacts.clientId`) alone",
+            remedy="name a bucket that speaks S3, or enter the container by `clientId`",
+        )
+
+
+def recovery(blueprint: Blueprint) -> Iterator[Finding]:
+    """A cluster that is recovered writes an archive of its own, to another place than it was read from."""
+    database = blueprint.database
+    if not isinstance(database, HighlyAvailableDatabase) or database.recover is None:
+        return
+    begun, own = database.recover, database.archive
+    if own is None:
+        yield Finding(
+            ("database", "recover"),
+            "has no archive to go on with",
+            rule="a cluster is recovered from an archive, and writes one",
+            remedy="add `archive: {serverName: ...}`, with a folder that is empty",
+        )
+        return
+    same = begun.destination is None or begun.destination == own.destination
+    if same and begun.server_name == own.server_name:
+        yield Finding(
+            ("database", "recover", "serverName"),
+            "is the folder that the cluster writes to",
+            begun.server_name,
+            "a recovered cluster writes to a folder that is empty: else it would spoil what it is read from",
+            f"give `archive` another one, such as `serverName: {own.server_name}-2`",
+        )
+
+
+RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (connections, resources, archive, recovery)
 
 
 def two_instances(blueprint: Blueprint) -> Iterator[Finding]:
@@ -116,4 +168,21 @@ def idle_operator_namespace(blueprint: Blueprint) -> Iterator[Finding]:
         )
 
 
-WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (two_instances, idle_operator_namespace)
+def recovery_begins(blueprint: Blueprint) -> Iterator[Finding]:
+    """What a cluster begins with says nothing about one that is there."""
+    database = blueprint.database
+    if isinstance(database, HighlyAvailableDatabase) and database.recover is not None:
+        yield Finding(
+            ("database", "recover"),
+            "has no effect on a cluster that is there already",
+            database.recover.server_name,
+            "it says what a cluster begins with when it is made",
+            "docs/operations.md (Any moment of the past) has the steps; take it out when they are done",
+        )
+
+
+WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
+    two_instances,
+    idle_operator_namespace,
+    recovery_begins,
+)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from blueprints.findings import Finding
-from blueprints.model.access import OidcAuth
 from blueprints.model.blueprint import Blueprint
 
 
@@ -22,17 +21,5 @@ def webhook_certificates(blueprint: Blueprint) -> Iterator[Finding]:
             )
 
 
-def token_keys(blueprint: Blueprint) -> Iterator[Finding]:
-    """What leads to notebooks verifies tokens, and is told where the issuer's keys are."""
-    auth, notebooks = blueprint.auth, blueprint.notebooks
-    if notebooks and notebooks.host and isinstance(auth, OidcAuth) and auth.endpoints is None:
-        yield Finding(
-            ("auth",),
-            "does not say where the issuer's keys are",
-            rule="the door of notebooks (`notebooks.host`) verifies tokens, and reads no discovery document",
-            remedy="add `endpoints`, as that document has them, or take `notebooks.host` out",
-        )
-
-
-RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (webhook_certificates, token_keys)
+RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (webhook_certificates,)
 """What makes them invalid."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from blueprints.findings import Finding
-from blueprints.model.access import OidcAuth
 from blueprints.model.blueprint import Blueprint
 from blueprints.model.monitoring import Monitoring
 from blueprints.names import MONITORING
@@ -73,21 +72,8 @@ def team_name(blueprint: Blueprint) -> Iterator[Finding]:
         )
 
 
-def login(blueprint: Blueprint) -> Iterator[Finding]:
-    """Grafana is told where its issuer is asked for what: it reads no discovery document."""
-    monitoring, auth = blueprint.monitoring, blueprint.auth
-    if monitoring and monitoring.host and isinstance(auth, OidcAuth) and auth.endpoints is None:
-        yield Finding(
-            ("auth",),
-            "does not say where the issuer is asked for what",
-            rule="Grafana (`monitoring.host`) reads no discovery document",
-            remedy="add `endpoints`, as that document has them, or take `monitoring.host` out",
-        )
-
-
 MONITORING_RULES: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (
     controller,
     receiver,
     team_name,
-    login,
 )

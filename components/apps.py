@@ -6,7 +6,7 @@ from blueprints.names import system_namespace
 from components import artifacts, queues
 from components.manifests import cnpg
 from components.manifests.metadata import App
-from components.versions import CLOUDNATIVE_PG
+from components.versions import CLOUDNATIVE_PG, PLUGIN_BARMAN_CLOUD
 
 CLUSTER = "postgresql"
 """The name of the cluster of PostgreSQL servers, which their Services' names begin with."""
@@ -31,6 +31,8 @@ class Apps:
     pooler: App
     cnpg: App
     """CloudNativePG's operator."""
+    barman: App
+    """Its plugin for archives."""
     seaweedfs: App
     bucket: App
     mlflow: App
@@ -55,6 +57,7 @@ class Apps:
             servers=replace(app(CLUSTER, "database"), pods=cnpg.server_pods(CLUSTER)),
             pooler=replace(app(POOLER, "database"), pods=cnpg.pooler_pods(POOLER)),
             cnpg=replace(app(CLOUDNATIVE_PG.name, "database"), release=CLOUDNATIVE_PG.name),
+            barman=replace(app(PLUGIN_BARMAN_CLOUD.name, "database"), release=PLUGIN_BARMAN_CLOUD.name),
             seaweedfs=app(artifacts.SERVER, "artifacts"),
             bucket=app("seaweedfs-bucket", "artifacts"),
             mlflow=app("mlflow", "tracking"),

@@ -34,6 +34,8 @@ _USER = 1000
 REGION = "us-east-1"
 """What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
+_HEAP = {"GOMEMLIMIT": "768MiB"}
+"""Go collects its garbage in time to stay below it; without, SeaweedFS grows to its limit by large files."""
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
 """The keys of a Secret for an S3 store, and the variables that S3 clients read them from."""
@@ -41,12 +43,17 @@ BACKUP_BUCKET = "backups"
 """The embedded store's second bucket; there if backups go into it."""
 BACKUP_KEYS = "seaweedfs-backup"
 """The Secret with the embedded store's credentials for backups."""
+ARCHIVE_BUCKET = "archive"
+"""The embedded store's bucket of the database's archive; there if that goes into it."""
+ARCHIVE_KEYS = "seaweedfs-archive"
+"""The Secret with the embedded store's credentials of the database's servers."""
 PIPELINES_KEYS = "seaweedfs-pipelines"
 """The Secret with the embedded store's credentials of the engine of pipelines."""
 _SECRETS = {
     "mlflow": "seaweedfs-mlflow",
     "provisioner": "seaweedfs-provisioner",
     "backup": BACKUP_KEYS,
+    "archive": ARCHIVE_KEYS,
     "pipelines": PIPELINES_KEYS,
 }
 
@@ -72,14 +79,19 @@ class Store:
     ready: tuple[pulumi.Resource, ...] = field(default=(), compare=False)
 
 
-def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+def client_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    """What an S3 client built on boto3 is told by its environment."""
     settings = {"AWS_DEFAULT_REGION": region}
     if endpoint:
-        settings["MLFLOW_S3_ENDPOINT_URL"] = endpoint
         # boto3 1.36 and newer sends checksums that other stores than AWS do not all know.
         settings["AWS_REQUEST_CHECKSUM_CALCULATION"] = "when_required"
         settings["AWS_RESPONSE_CHECKSUM_VALIDATION"] = "when_required"
     return settings
+
+
+def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    told = {"MLFLOW_S3_ENDPOINT_URL": endpoint} if endpoint else {}
+    return {**client_settings(region, endpoint), **told}
 
 
 def s3(artifacts: S3Artifacts) -> Store:
@@ -166,6 +178,8 @@ class ArtifactBucketArgs:
     credentials: Credentials = field(repr=False)
     backup: Backup | None = None
     """What reads the artifacts, too, and may need a bucket of its own here."""
+    archived: bool = False
+    """Whether the database keeps its archive here, in a bucket of its own."""
     measured: bool = False
     """Whether Prometheus measures it."""
     runs: tuple[str, ...] = ()
@@ -197,12 +211,14 @@ class ArtifactBucket(pulumi.ComponentResource):
         labels = {"provisioner": Label.BUCKET_PROVISIONER, "mlflow": Label.BUCKET_MLFLOW}
         if args.backup:
             labels["backup"] = Label.BUCKET_BACKUP
+        if args.archived:
+            labels["archive"] = Label.BUCKET_ARCHIVE
         if args.runs:
             labels["pipelines"] = Label.BUCKET_PIPELINES
             labels |= {run_user(team): Label.bucket_runs(team) for team in args.runs}
         secrets = {user: credentials.password(label) for user, label in labels.items()}
         fingerprints = [credentials.fingerprint(label) for label in labels.values()]
-        buckets = _buckets(artifacts.bucket, args.backup)
+        buckets = _buckets(artifacts.bucket, args.backup, archived=args.archived)
         config = credentials.compose(lambda known: json.dumps(identities(buckets, known)), secrets)
         before = [
             register(self, manifest, depends_on=args.after)
@@ -276,8 +292,9 @@ def endpoint() -> str:
     return f"http://{SERVER}:{PORT}"
 
 
-def _buckets(bucket: str, backup: Backup | None) -> tuple[str, ...]:
-    return (bucket, BACKUP_BUCKET) if backup and backup.destination is None else (bucket,)
+def _buckets(bucket: str, backup: Backup | None, *, archived: bool) -> tuple[str, ...]:
+    backups = (BACKUP_BUCKET,) if backup and backup.destination is None else ()
+    return (bucket, *backups, *((ARCHIVE_BUCKET,) if archived else ()))
 
 
 def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifest:
@@ -287,11 +304,13 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
     The first bucket is that of the artifacts. With any identity in it, nobody gets in without one.
     """
     artifacts, runs = f"{buckets[0]}/{PREFIX}/*", f"{buckets[0]}/{RUNS_PREFIX}/*"
-    saved = (artifacts, *((runs,) if "pipelines" in secrets else ()), *buckets[1:])
+    others = [bucket for bucket in buckets[1:] if bucket != ARCHIVE_BUCKET]
+    saved = (artifacts, *((runs,) if "pipelines" in secrets else ()), *others)
     actions = {
         "provisioner": [f"Admin:{bucket}" for bucket in buckets],
         "mlflow": [f"{action}:{artifacts}" for action in ("Read", "Write", "List", "Tagging")],
         "backup": [f"{action}:{where}" for where in saved for action in ("Read", "Write", "List")],
+        "archive": [f"{action}:{ARCHIVE_BUCKET}" for action in ("Read", "Write", "List")],
         "pipelines": [f"{action}:{runs}" for action in ("Read", "List")],
     }
     for user in secrets:
@@ -353,13 +372,10 @@ def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: boo
             "-s3.port.lance=0",
             *metrics,
         ],
+        env=workloads.plain(_HEAP),
         ports={"s3": PORT, **({"metrics": METRICS} if measured else {})},
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.http_probe("/status", PORT, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.http_probe("/status", PORT, periodSeconds=5),
-            "livenessProbe": workloads.http_probe("/status", PORT, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.http_probe("/status", PORT)),
     )
     return workloads.pod_template(
         app, main, user=_USER, config_hash=config_hash, volumes=volumes, pull_secret=images.pull_secret

@@ -19,7 +19,7 @@ from components.apps import Apps
 from components.backup import PlatformBackup, PlatformBackupArgs
 from components.certificates import PlatformCertificates, PlatformCertificatesArgs
 from components.contents import images
-from components.core import Core
+from components.core import Core, Ground
 from components.gateway import PlatformGateway, PlatformGatewayArgs
 from components.kubeflow_capabilities import KUBEFLOW
 from components.monitoring.component import Monitoring, MonitoringArgs
@@ -153,14 +153,16 @@ def _auth(core: Core) -> tuple[pulumi.Resource, ...]:
     return (LoginProxies(f"{core.name}-logins", args, core.options),)
 
 
-def _gateway(core: Core) -> tuple[pulumi.Resource, ...]:
+def _gateway(core: Ground) -> tuple[pulumi.Resource, ...]:
     chosen = core.blueprint.gateway
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
     args = PlatformGatewayArgs(core.blueprint, chosen, core.connections, core.images, after=core.system.ready)
-    return PlatformGateway(f"{core.name}-gateway", args, core.options).ready
+    made = PlatformGateway(f"{core.name}-gateway", args, core.options)
+    core.made["gateway.kinds"] = made.kinds
+    return made.ready
 
 
-def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
+def _certificates(core: Ground) -> tuple[pulumi.Resource, ...]:
     chosen = core.blueprint.certificates
     assert chosen is not None  # noqa: S101  # for the type checker: it is asked for
     blueprint = core.blueprint
@@ -173,15 +175,24 @@ def _certificates(core: Core) -> tuple[pulumi.Resource, ...]:
         issuer=tls.issuer if tls else None,
         hosts=hosts,
         gateway=gateway.reference(blueprint),
-        after=(*core.system.ready, *core.after(["gateway"])),
+        after=(*core.system.ready, *core.after(["gateway.kinds"])),
+        issuers_after=core.after(["gateway"]),
     )
-    return PlatformCertificates(f"{core.name}-certificates", args, core.options).ready
+    made = PlatformCertificates(f"{core.name}-certificates", args, core.options)
+    core.made["certificates.controller"] = made.controller
+    return made.ready
+
+
+FRONT: dict[str, Callable[[Ground], tuple[pulumi.Resource, ...]]] = {
+    "gateway": _gateway,
+    "certificates": _certificates,
+}
+"""Of what a blueprint may ask for, what stands on the ground alone: it is made before the core, parts of
+which wait for it."""
 
 
 CAPABILITIES: dict[str, Provision] = {
     "auth": _auth,
-    "gateway": _gateway,
-    "certificates": _certificates,
     "backup": _backup,
     "gpu_pools": _gpu_pools,
     "queues": _queues,

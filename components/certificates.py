@@ -100,7 +100,9 @@ class PlatformCertificatesArgs:
     gateway: Mapping[str, str] | None = None
     """Name and namespace of the Gateway that people come through; None where there is none."""
     after: tuple[pulumi.Resource, ...] = ()
-    """What comes first: the platform's namespace and policies, and the kinds of the Gateway API."""
+    """What comes before cert-manager: the platform's namespace and policies, the kinds of the Gateway API."""
+    issuers_after: tuple[pulumi.Resource, ...] = ()
+    """What comes before issuers and certificates beside cert-manager: the Gateway."""
 
 
 class PlatformCertificates(pulumi.ComponentResource):
@@ -127,6 +129,9 @@ class PlatformCertificates(pulumi.ComponentResource):
                     depends_on=args.after,
                 ),
             )
+        self.controller: tuple[pulumi.Resource, ...] = first
+        """cert-manager, where the platform runs it, and what comes before it."""
+        first = (*first, *args.issuers_after)
         made = [
             register(self, manifest, depends_on=first)
             for issuer in sorted(chosen.issuers)

@@ -17,7 +17,7 @@ from components import (
     tracking,
 )
 from components.apps import Apps
-from components.database import cluster
+from components.database import archive, cluster
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Outside, Teams
 from components.monitoring import login
@@ -36,6 +36,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         Edge(Teams(blueprint.name), apps.mlflow, tracking.PORT),
         Edge(apps.accounts, apps.mlflow, tracking.PORT),
         *_database_edges(blueprint, apps, sets_passwords=sets_passwords),
+        *archive.edges(blueprint, apps),
         *_artifact_edges(blueprint, apps),
         *(backup.destination_edges(apps.backup, blueprint.backup) if blueprint.backup else ()),
         *_access_edges(blueprint, apps),

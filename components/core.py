@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import pulumi
 
@@ -19,7 +19,7 @@ from components.artifacts import ArtifactBucket, ArtifactBucketArgs
 from components.auth import Auth, AuthArgs
 from components.connections import edges
 from components.credentials import Credentials, StoredCredentials
-from components.database import RegistryDatabase, RegistryDatabaseArgs
+from components.database import RegistryDatabase, RegistryDatabaseArgs, archive
 from components.expressions import Source
 from components.external_secrets import SecretsController, SecretsControllerArgs
 from components.manifests.network import Edge
@@ -36,9 +36,9 @@ from components.versions import ImageSource
 Resources = tuple[pulumi.Resource, ...]
 
 
-@dataclass(frozen=True)
-class Core:
-    """What capabilities are built on: namespaces, database, bucket, tracking server, access."""
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What comes before everything else: namespaces, policies, where credentials come from."""
 
     name: str
     """The logical name of the platform; those of its components begin with it."""
@@ -51,17 +51,12 @@ class Core:
     """Those of the platform's components: it is their parent."""
     system: SystemNamespace
     teams: TeamNamespaces
-    registry: RegistryDatabase
-    bucket: ArtifactBucket
-    server: TrackingServer
-    access: Auth
     credentials: Credentials = field(repr=False)
-    issuer: EmbeddedIssuer | None = None
-    """The issuer that the platform runs; None where it runs none."""
     made: dict[str, tuple[pulumi.Resource, ...]] = field(
         default_factory=dict[str, tuple[pulumi.Resource, ...]]
     )
-    """What each capability that is there already has registered, by its key in the blueprint."""
+    """What each capability that is there already has registered, by its key in the blueprint; a part that is
+    awaited by itself has its own key, such as `certificates.controller`."""
 
     def after(self, keys: Iterable[str]) -> Resources:
         """What has to be ready before something that uses the capabilities `keys`; nothing of those that are
@@ -69,8 +64,22 @@ class Core:
         return tuple(resource for key in keys for resource in self.made.get(key, ()))
 
 
-def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pulumi.ResourceOptions) -> Core:
-    """Registers the core of the platform."""
+@dataclass(frozen=True, kw_only=True)
+class Core(Ground):
+    """What capabilities are built on: the ground, database, bucket, tracking server, access."""
+
+    registry: RegistryDatabase
+    bucket: ArtifactBucket
+    server: TrackingServer
+    access: Auth
+    issuer: EmbeddedIssuer | None = None
+    """The issuer that the platform runs; None where it runs none."""
+
+
+def ground(
+    name: str, blueprint: Blueprint, credentials: Credentials, options: pulumi.ResourceOptions
+) -> Ground:
+    """Registers what comes before everything else."""
     apps = Apps.of(blueprint.name)
     images = ImageSource(blueprint.images.registry, blueprint.images.pull_secret)
     connections = edges(blueprint, apps, sets_passwords=_sets_passwords(blueprint, credentials))
@@ -88,19 +97,26 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
     )
     if blueprint.external_secrets:
         credentials = _stored(name, blueprint, blueprint.external_secrets, images, system, options)
+    return Ground(
+        name=name,
+        blueprint=blueprint,
+        apps=apps,
+        images=images,
+        connections=connections,
+        options=options,
+        system=system,
+        teams=teams,
+        credentials=credentials,
+    )
+
+
+def core(on: Ground) -> Core:
+    """Registers the core of the platform."""
+    name, blueprint, options = on.name, on.blueprint, on.options
+    apps, images, credentials, system = on.apps, on.images, on.credentials, on.system
     embedded = _issuer(name, blueprint, images, credentials, system.ready, options)
     page = _page(blueprint)
-    registry = RegistryDatabase(
-        f"{name}-database",
-        RegistryDatabaseArgs(
-            apps,
-            blueprint.database,
-            images,
-            credentials,
-            after=system.ready,
-        ),
-        options,
-    )
+    archived = archive.in_embedded_bucket(blueprint)
     bucket = ArtifactBucket(
         f"{name}-artifacts",
         ArtifactBucketArgs(
@@ -110,9 +126,26 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             images,
             credentials,
             backup=blueprint.backup,
+            archived=archived,
             measured=blueprint.monitoring is not None,
             runs=tuple(sorted(blueprint.teams)) if blueprint.pipelines else (),
             after=system.ready,
+        ),
+        options,
+    )
+    registry = RegistryDatabase(
+        f"{name}-database",
+        RegistryDatabaseArgs(
+            apps,
+            blueprint.database,
+            images,
+            credentials,
+            blueprint.artifacts,
+            after=system.ready,
+            archive_after=(
+                *on.after(["certificates.controller"]),
+                *(bucket.store.ready if archived else ()),
+            ),
         ),
         options,
     )
@@ -141,7 +174,7 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
             blueprint.auth.mode,
             blueprint.auth.admin,
             blueprint.teams,
-            teams.namespaces,
+            on.teams.namespaces,
             images,
             server.ready,
             credentials,
@@ -151,20 +184,12 @@ def core(name: str, blueprint: Blueprint, credentials: Credentials, options: pul
         options,
     )
     return Core(
-        name,
-        blueprint,
-        apps,
-        images,
-        connections,
-        options,
-        system,
-        teams,
-        registry,
-        bucket,
-        server,
-        access,
-        credentials,
-        embedded,
+        **{each.name: getattr(on, each.name) for each in fields(Ground)},
+        registry=registry,
+        bucket=bucket,
+        server=server,
+        access=access,
+        issuer=embedded,
     )
 
 

@@ -31,6 +31,7 @@ class Label:
     BUCKET_PROVISIONER = "seaweedfs/provisioner"
     BUCKET_MLFLOW = "seaweedfs/mlflow"
     BUCKET_BACKUP = "seaweedfs/backup"
+    BUCKET_ARCHIVE = "seaweedfs/archive"
     BUCKET_PIPELINES = "seaweedfs/pipelines"
     BACKUP_REPOSITORY = "backup/repository"
     MLFLOW_FLASK = "mlflow/flask-secret-key"

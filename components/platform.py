@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import pulumi
 
 from blueprints.model import Blueprint
-from components.capabilities import CAPABILITIES
-from components.core import core
+from components.capabilities import CAPABILITIES, FRONT
+from components.core import core, ground
 from components.credentials import Credentials, StoredCredentials
 from components.objects import component_token
 
@@ -34,7 +34,11 @@ class MLPlatform(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MLPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_token(MLPlatform), name, {"name": args.blueprint.name}, opts)
-        made = core(name, args.blueprint, args.credentials, pulumi.ResourceOptions(parent=self))
+        on = ground(name, args.blueprint, args.credentials, pulumi.ResourceOptions(parent=self))
+        for key, begin in FRONT.items():
+            if getattr(args.blueprint, key):
+                on.made[key] = begin(on)
+        made = core(on)
         for key, provision in CAPABILITIES.items():
             if getattr(args.blueprint, key):
                 made.made[key] = provision(made)

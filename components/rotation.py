@@ -20,6 +20,7 @@ from blueprints.model.storage import (
 )
 from components.auth import accounts, client_secret_name
 from components.credentials import Label
+from components.database.archive import in_embedded_bucket
 from components.monitoring.parts import embedded
 from components.monitoring.values import ADMIN
 from components.signon.dex import USERS, user_secret
@@ -87,6 +88,15 @@ _BACKUP = Rotatable(
     "while seaweedfs restarts, artifacts are answered 500, which MLflow's clients try again",
 )
 
+_ARCHIVE = Rotatable(
+    "bucket-archive",
+    (Label.BUCKET_ARCHIVE,),
+    "the key with which the database's servers reach the bucket of their archive",
+    "seaweedfs",
+    "until both have the new key, the log of changes waits on the primary; while seaweedfs restarts, "
+    "artifacts are answered 500, which MLflow's clients try again",
+)
+
 _GRAFANA = Rotatable(
     "grafana",
     (Label.GRAFANA_ADMIN,),
@@ -104,6 +114,7 @@ def rotatables(blueprint: Blueprint) -> tuple[Rotatable, ...]:
         *(_DATABASE[:1] if isinstance(blueprint.database, HighlyAvailableDatabase) else ()),
         *(_BUCKET if isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
         *((_BACKUP,) if blueprint.backup and isinstance(blueprint.artifacts, EmbeddedArtifacts) else ()),
+        *((_ARCHIVE,) if in_embedded_bucket(blueprint) else ()),
         *_pipelines(blueprint),
         *_access(blueprint),
         *((_GRAFANA,) if embedded(blueprint) else ()),

@@ -255,11 +255,7 @@ def database_pod(app: App, images: ImageSource) -> Manifest:
             }
         ),
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.exec_probe(*alive, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.exec_probe(*alive, periodSeconds=5),
-            "livenessProbe": workloads.exec_probe(*alive, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     listens = {"grpc": {"port": OBSERVATIONS}, "timeoutSeconds": 5}
     main = workloads.container(

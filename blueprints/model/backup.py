@@ -4,22 +4,7 @@ from pydantic import Field
 
 from blueprints.model.base import Part
 from blueprints.model.scalars import Cron, Label, Storage
-from blueprints.model.storage import BucketName, SecretRef, StoreUrl
-
-
-class BackupDestination(Part):
-    """A bucket that speaks S3, which you bring: best one that the platform's own keys cannot reach."""
-
-    bucket: BucketName
-    """The bucket's name; it must exist."""
-    prefix: Label | None = None
-    """Where in the bucket the backups lie; left out, the platform's name."""
-    region: str = Field(default="us-east-1", min_length=1)
-    """The bucket's region; stores other than AWS mostly take any."""
-    endpoint: StoreUrl | None = None
-    """The store's URL where it is not AWS; left out, AWS."""
-    secret: SecretRef
-    """The Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`."""
+from blueprints.model.storage import BackupDestination
 
 
 class Backup(Part):

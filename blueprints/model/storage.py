@@ -6,7 +6,7 @@ from pydantic import Field
 
 from blueprints.model.base import GROW_ONLY, IMMUTABLE, Part
 from blueprints.model.resources import Resources
-from blueprints.model.scalars import Label, ObjectName, Port, Server, Storage, text
+from blueprints.model.scalars import Cron, Label, ObjectName, Port, Server, Storage, text
 
 BucketName = Annotated[
     str,
@@ -52,6 +52,21 @@ class SecretRef(Part):
     """The Secret's name."""
 
 
+class BackupDestination(Part):
+    """A bucket that speaks S3, which you bring: best one that the platform's own keys cannot reach."""
+
+    bucket: BucketName
+    """The bucket's name; it must exist."""
+    prefix: Label | None = None
+    """Where in the bucket the backups lie; left out, the platform's name."""
+    region: str = Field(default="us-east-1", min_length=1)
+    """The bucket's region; stores other than AWS mostly take any."""
+    endpoint: StoreUrl | None = None
+    """The store's URL where it is not AWS; left out, AWS."""
+    secret: SecretRef
+    """The Secret with the keys `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`."""
+
+
 class EmbeddedDatabase(Part):
     """PostgreSQL run by Ziggurat: one instance on one volume."""
 
@@ -72,6 +87,51 @@ class Pooler(Part):
 
     instances: int = Field(default=2, ge=1, le=5)
     """PgBouncers behind one Service."""
+
+
+Retention = Annotated[
+    str, text(r"^[1-9][0-9]*[dwm]$", "a number of days, weeks or months: 30d, 4w, 1m", max_length=10)
+]
+Moment = Annotated[
+    str,
+    text(
+        r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        "a time with its zone (RFC 3339): 2026-11-26T09:30:00Z",
+    ),
+]
+
+
+class Archive(Part):
+    """Every change of the database in a bucket, so that any moment of the past can be recovered.
+
+    Base backups on a schedule, and between them PostgreSQL's log of changes (WAL), at most five minutes late.
+    While the bucket cannot be reached, the log stays on the primary's volume and fills it.
+    """
+
+    schedule: Cron = "0 1 * * *"
+    """When base backups are made, as five cron fields in UTC."""
+    retention: Retention = "30d"
+    """How far back the database can be recovered: what only earlier moments need is deleted."""
+    destination: BackupDestination | None = None
+    """Where to; left out, the platform's own bucket, below `archive/`, or in a bucket of its own beside the
+    artifacts where the store is embedded. Never the same place as another platform's."""
+    server_name: Label = "postgresql"
+    """The folder there, empty when the cluster is made: one that was recovered, or made anew, writes to
+    another one than its predecessor."""
+
+
+class Recovery(Part):
+    """Where a cluster gets its data from when it is made: an archive, not an empty database.
+
+    It says how the cluster begins, and nothing about one that is there already (docs/operations.md).
+    """
+
+    server_name: Label = "postgresql"
+    """The folder of the archive: `archive.serverName` of the cluster that is recovered."""
+    target_time: Moment | None = None
+    """The moment that is recovered; left out, the last one that the archive has."""
+    destination: BackupDestination | None = None
+    """Where the archive is; left out, where `archive` writes to."""
 
 
 class HighlyAvailableDatabase(Part):
@@ -104,6 +164,12 @@ class HighlyAvailableDatabase(Part):
     read_replica: bool = False
     """Whether MLflow reads from every instance, not from the primary alone. Each commit then waits until all
     instances that are well show it, so that nobody misses what he has just written."""
+    archive: Archive | None = None
+    """Recovery to any moment, beside `backup`; left out, there is none. It wants `certificates`, or with
+    `operator: existing` the Barman Cloud plugin (0.13 or newer) beside the operator. The servers start anew
+    when it comes or goes, one after the other."""
+    recover: Recovery | None = None
+    """What a cluster begins with when it is made; left out, with an empty database."""
 
 
 class ExternalDatabase(Part):

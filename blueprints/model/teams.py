@@ -50,7 +50,9 @@ class Team(Part):
     quota: Quota = Field(default_factory=Quota)
     """The most that the team may ask for at once."""
     groups: tuple[GroupName, ...] = ()
-    """Groups of the OIDC issuer whose members belong to the team; empty means that nobody enters by group."""
+    """Groups whose members belong to the team: as the OIDC issuer names them they enter the pages, and as the
+    cluster's own authentication names them they may work in the team's namespace. Empty means that nobody
+    does either by group."""
     members: tuple[PersonName, ...] = ()
     """People of the team by the name that the issuer gives them (`auth.usernameClaim`), such as their mail
     address: for the pages of Kubeflow Pipelines and of Katib, which ask Kubernetes about a person by name and

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from blueprints.model.storage import Database
+from blueprints.model.storage import Artifacts, Database, EmbeddedArtifacts
 from components.apps import Apps
 from components.credentials import Credentials
 from components.versions import ImageSource
@@ -21,5 +21,9 @@ class RegistryDatabaseArgs:
     database: Database
     images: ImageSource
     credentials: Credentials = field(repr=False)
+    artifacts: Artifacts = field(default_factory=EmbeddedArtifacts)
+    """The platform's bucket, where an archive of the database goes that has no other destination."""
     after: tuple[pulumi.Resource, ...] = ()
     """What comes first: the namespace and its policies."""
+    archive_after: tuple[pulumi.Resource, ...] = ()
+    """What comes before the archive: cert-manager, and the embedded bucket if the archive is in it."""

@@ -16,6 +16,7 @@ from blueprints.quantities import amount
 from components.apps import CLUSTER, Apps
 from components.charts import release
 from components.credentials import Label
+from components.database.archive import Archived, register_archive, register_schedule
 from components.database.arguments import RegistryDatabaseArgs
 from components.database.connection import DATABASE, PORT, Connection, address, connection_uri, verified
 from components.database.passwords import OWNER, set_passwords
@@ -23,7 +24,14 @@ from components.manifests import cnpg, workloads
 from components.manifests.metadata import App
 from components.manifests.network import Edge, Namespace, Outside
 from components.objects import register
-from components.versions import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER, Chart, ImageSource
+from components.versions import (
+    CLOUDNATIVE_PG,
+    CNPG_POSTGRESQL,
+    PGBOUNCER,
+    PLUGIN_BARMAN_CLOUD,
+    Chart,
+    ImageSource,
+)
 
 WRITES = f"{CLUSTER}-rw"
 """The Service of the primary."""
@@ -54,14 +62,17 @@ def highly_available(
     """Registers operator, cluster and pooler; how pods reach them."""
     apps, credentials = args.apps, args.credentials
     operator = _operator(parent, args, database)
+    archived = register_archive(parent, args, database, operator)
     secret = cnpg.owner_secret(apps.servers, SECRET, DATABASE, credentials.password(Label.DATABASE_MLFLOW))
     owner = register(parent, secret, depends_on=args.after)
     servers = register(
         parent,
-        cnpg.cluster(apps.servers, _servers(apps, database, args.images)),
-        depends_on=[*args.after, *operator, owner],
+        cnpg.cluster(apps.servers, _servers(apps, database, args.images, archived)),
+        depends_on=[*args.after, *operator, *(archived.before if archived else ()), owner],
         holds_data=True,
     )
+    if database.archive:
+        register_schedule(parent, args, database.archive, servers)
     settings, volumes = verified("verify-full", CA_SECRET)
     reached = {**address(WRITES, PORT, DATABASE), **settings}
     passwords = set_passwords(parent, name, args, OWNER, reached, [servers], volumes)
@@ -83,9 +94,10 @@ def highly_available(
 
 
 def charts(database: Database) -> tuple[Chart, ...]:
-    """CloudNativePG's, where the platform runs it."""
-    own = isinstance(database, HighlyAvailableDatabase) and database.operator == "embedded"
-    return (CLOUDNATIVE_PG,) if own else ()
+    """CloudNativePG's and its plugin's, where the platform runs them."""
+    if not isinstance(database, HighlyAvailableDatabase) or database.operator == "existing":
+        return ()
+    return (CLOUDNATIVE_PG, *((PLUGIN_BARMAN_CLOUD,) if database.archive else ()))
 
 
 def _operator(
@@ -125,7 +137,9 @@ def _pooler(
     return [budget, made]
 
 
-def _servers(apps: Apps, database: HighlyAvailableDatabase, images: ImageSource) -> cnpg.Servers:
+def _servers(
+    apps: Apps, database: HighlyAvailableDatabase, images: ImageSource, archived: Archived | None
+) -> cnpg.Servers:
     resources = database.resources
     standbys = database.instances - 1
     return cnpg.Servers(
@@ -142,6 +156,7 @@ def _servers(apps: Apps, database: HighlyAvailableDatabase, images: ImageSource)
         SECRET,
         _names(apps.pooler),
         images.pull_secret,
+        archived.archiver if archived else None,
     )
 
 

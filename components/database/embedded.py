@@ -97,11 +97,7 @@ def server_pod(app: App, images: ImageSource) -> Manifest:
         env=env,
         ports={"postgresql": PORT},
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.exec_probe(*alive, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.exec_probe(*alive, periodSeconds=5),
-            "livenessProbe": workloads.exec_probe(*alive, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     return workloads.pod_template(
         app,

@@ -18,6 +18,7 @@ QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 """The label by which work says in which of Kueue's queues it waits."""
 
 _TEMPLATES = {
+    "": ["replicationcontrollers"],
     "apps": ["deployments", "statefulsets", "daemonsets", "replicasets"],
     "batch": ["jobs", "cronjobs"],
 }
@@ -59,9 +60,20 @@ def _containers(spec: str) -> str:
     return " + ".join([f"{spec}.containers", *optional])
 
 
+_UNKNOWN = ("DaemonSet", "ReplicaSet", "ReplicationController")
+
+
 def _labels(of: str) -> str:
-    """The labels by which Kueue finds the queue: a CronJob's are those of the Jobs that it makes."""
-    metadata = f"({of}.kind == 'CronJob' ? dyn({of}).spec.jobTemplate : dyn({of}))"
+    """The labels by which Kueue finds the queue.
+
+    A CronJob's are those of the Jobs that it makes. Kueue has no integration for the kinds of _UNKNOWN
+    (0.19): what they are labelled with stays theirs, and their pods wait only by labels of their own. To a
+    Deployment's and a StatefulSet's pods it hands the object's label down.
+    """
+    metadata = (
+        f"({of}.kind == 'CronJob' ? dyn({of}).spec.jobTemplate : "
+        f"{of}.kind in {_list(_UNKNOWN)} ? dyn({of}).spec.template : dyn({of}))"
+    )
     return f"has({metadata}.metadata) && has({metadata}.metadata.labels) ? {metadata}.metadata.labels : {{}}"
 
 
@@ -157,7 +169,9 @@ def gpu_queue() -> Policy:
             f"variables.containers.filter(c, {asks}).map(c, string(c.name))"
         ),
         message="containers that take GPUs past the team's queue:",
-        remedy=f"label the object (of a CronJob: its jobTemplate) {QUEUE_LABEL} with the name of the team",
+        remedy=f"label the object (of a CronJob: its jobTemplate; of a DaemonSet, ReplicaSet or "
+        f"ReplicationController: its template) "
+        f"{QUEUE_LABEL} with the name of the team",
         variables={
             "ofTrial": _OF_TRIAL,
             "labels": _labels("object"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from components.manifests import configuration
@@ -36,6 +36,37 @@ def owner_secret(app: App, name: str, owner: str, password: Any) -> Manifest:
     return {**manifest, "type": "kubernetes.io/basic-auth", "metadata": metadata}
 
 
+PLUGIN = "barman-cloud.cloudnative-pg.io"
+"""What the Barman Cloud plugin is called."""
+_ORIGIN = "origin"
+"""What a Cluster calls the one that it is recovered from."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The archive that a cluster is recovered from."""
+
+    store: str
+    """The ObjectStore that says where it lies."""
+    server_name: str
+    """The folder there."""
+    target_time: str | None = None
+    """The moment that is recovered; None for the last one that there is."""
+
+
+@dataclass(frozen=True)
+class Archiver:
+    """Where a cluster writes its archive, and which one it began with."""
+
+    store: str
+    """The ObjectStore that says where it lies."""
+    server_name: str
+    """The folder there."""
+    source: Source | None = None
+    account_annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    pod_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
 @dataclass(frozen=True)
 class Servers:
     """What a cluster of servers is made of."""
@@ -55,6 +86,60 @@ class Servers:
     alternative_names: Sequence[str]
     """Further names that the servers' certificate is good for."""
     pull_secret: str | None = None
+    archiver: Archiver | None = None
+
+
+def _plugin(store: str, server_name: str) -> Manifest:
+    return {"name": PLUGIN, "parameters": {"barmanObjectName": store, "serverName": server_name}}
+
+
+def _archive(archiver: Archiver | None) -> Manifest:
+    """The parts of a Cluster's spec that an archive adds."""
+    if archiver is None:
+        return {}
+    account, labels = archiver.account_annotations, archiver.pod_labels
+    return {
+        "plugins": [{**_plugin(archiver.store, archiver.server_name), "isWALArchiver": True}],
+        **({"serviceAccountTemplate": {"metadata": {"annotations": dict(account)}}} if account else {}),
+        **({"inheritedMetadata": {"labels": dict(labels)}} if labels else {}),
+    }
+
+
+def _origin(servers: Servers) -> Manifest:
+    """What the data begins with: an empty database, or an archive. In both the owner gets its password."""
+    owner = {
+        "database": servers.database,
+        "owner": servers.owner,
+        "secret": {"name": servers.owner_secret},
+    }
+    source = servers.archiver.source if servers.archiver else None
+    if source is None:
+        return {"bootstrap": {"initdb": {**owner, "encoding": "UTF8", "dataChecksums": True}}}
+    target = {"recoveryTarget": {"targetTime": source.target_time}} if source.target_time else {}
+    return {
+        "bootstrap": {"recovery": {**owner, "source": _ORIGIN, **target}},
+        "externalClusters": [{"name": _ORIGIN, "plugin": _plugin(source.store, source.server_name)}],
+    }
+
+
+def scheduled_backup(app: App, name: str, cluster_name: str, schedule: str) -> Manifest:
+    """Base backups by the plugin, by five cron fields in UTC (CloudNativePG wants seconds before them).
+
+    The first is made at once: an archive without one can recover nothing. Their objects go with the Cluster.
+    """
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ScheduledBackup",
+        "metadata": app.metadata(name),
+        "spec": {
+            "cluster": {"name": cluster_name},
+            "schedule": f"0 {schedule}",
+            "immediate": True,
+            "backupOwnerReference": "cluster",
+            "method": "plugin",
+            "pluginConfiguration": {"name": PLUGIN},
+        },
+    }
 
 
 def cluster(app: App, servers: Servers) -> Manifest:
@@ -73,15 +158,8 @@ def cluster(app: App, servers: Servers) -> Manifest:
             "imageName": servers.image,
             "imagePullPolicy": "IfNotPresent",
             **pull,
-            "bootstrap": {
-                "initdb": {
-                    "database": servers.database,
-                    "owner": servers.owner,
-                    "secret": {"name": servers.owner_secret},
-                    "encoding": "UTF8",
-                    "dataChecksums": True,
-                }
-            },
+            **_origin(servers),
+            **_archive(servers.archiver),
             "enableSuperuserAccess": False,
             "certificates": {"serverAltDNSNames": list(servers.alternative_names)},
             "postgresql": {

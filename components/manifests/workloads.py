@@ -102,6 +102,19 @@ def exec_probe(*command: str, **timing: int) -> Manifest:
     return {"exec": {"command": list(command)}, "timeoutSeconds": 5, **timing}
 
 
+def storage_probes(alive: Manifest) -> dict[str, Manifest]:
+    """The probes of a server that keeps data on a volume, by a probe that succeeds while it answers.
+
+    It has five minutes to get its files ready, which after a crash it repairs. Then it may be away for three:
+    one that waits for its disk under a large backup is not dead, and a restart adds to what it waits for.
+    """
+    return {
+        "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 150},
+        "readinessProbe": {**alive, "periodSeconds": 5},
+        "livenessProbe": {**alive, "periodSeconds": 10, "failureThreshold": 18},
+    }
+
+
 def container(
     name: str,
     image: str,

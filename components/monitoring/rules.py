@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from blueprints.model import Blueprint
-from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase
+from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from blueprints.names import monitoring_namespace, system_namespace
 from components.manifests.metadata import Manifest
 from components.monitoring.parts import embedded
@@ -54,7 +54,7 @@ def groups(blueprint: Blueprint) -> list[Manifest]:
         ("backup", _backup(blueprint)),
         ("workloads", _workloads(blueprint)),
         ("bucket", _bucket(blueprint)),
-        ("database", _database(blueprint)),
+        ("database", [*_database(blueprint), *_archive(blueprint)]),
         ("certificates", _certificates(blueprint)),
         ("gpus", _gpus(blueprint)),
         ("queues", _queues(blueprint)),
@@ -299,6 +299,38 @@ def _database(blueprint: Blueprint) -> Iterable[Manifest]:
     )
 
 
+def _archive(blueprint: Blueprint) -> Iterable[Manifest]:
+    """Of the instance manager, and of the plugin, which each server shows: one alert, not one for each."""
+    database, platform = blueprint.database, blueprint.name
+    if not isinstance(database, HighlyAvailableDatabase) or database.archive is None:
+        return
+    waiting = _series("cnpg_collector_pg_wal_archive_status", platform, job="postgresql", value="ready")
+    failed, made = (
+        f"max({_series(f'barman_cloud_cloudnative_pg_io_{name}_backup_timestamp', platform)})"
+        for name in ("last_failed", "last_available")
+    )
+    log = "logs --container plugin-barman-cloud, of the primary's pod, says why"
+    yield _alert(
+        "DatabaseNotArchived",
+        f"max({waiting}) > 5",
+        lasting="15m",
+        severity=PAGE,
+        platform=platform,
+        summary=f"{{{{ $value }}}} files of the log of {platform}'s database wait for the bucket: they fill "
+        "its volume, and what is in them cannot be recovered",
+        remedy=f"is the bucket there, and not full? kubectl --namespace {platform} {log}",
+    )
+    yield _alert(
+        "DatabaseBaseBackupMissing",
+        f"({failed} > {made}) or ({made} == 0)",
+        lasting="1h",
+        severity=TICKET,
+        platform=platform,
+        summary=f"the last base backup of {platform}'s database failed, or there has been none",
+        remedy=f"kubectl --namespace {platform} describe backups.postgresql.cnpg.io tells why",
+    )
+
+
 def _certificates(blueprint: Blueprint) -> Iterable[Manifest]:
     if not _measured(blueprint, "cert-manager"):
         return
@@ -361,16 +393,33 @@ def _gpus(blueprint: Blueprint) -> Iterable[Manifest]:
 def _queues(blueprint: Blueprint) -> Iterable[Manifest]:
     if not _measured(blueprint, "kueue"):
         return
-    pending = _series("kueue_pending_workloads", blueprint.name, status="inadmissible")
+    # Of any status: Kueue calls inadmissible whatever it has tried once, also what only waits for its turn.
+    waits = f"{_of_queue('kueue_pending_workloads', blueprint)} > 0"
     yield _alert(
         "QueueStuck",
-        f"sum by (cluster_queue, platform) ({pending}) > 0",
+        f"{waits} unless {_of_queue('kueue_admitted_active_workloads', blueprint)} > 0",
         lasting="6h",
         severity=TICKET,
         platform=blueprint.name,
-        summary="work in {{ $labels.cluster_queue }} has waited six hours for what the queue does not have",
-        remedy="kubectl get workloads in the team's namespace; raise its `quota`, or the pool's `nodes.max`",
+        summary="work waits in {{ $labels.cluster_queue }}, and for six hours none of that queue has run",
+        remedy="kubectl describe workloads in the team's namespace: does it ask for more than the queue may "
+        "ever have (`quota`, the pool's `nodes.max`)? do other teams have it all?",
     )
+    yield _alert(
+        "QueueInactive",
+        f"{waits} and {_of_queue('kueue_cluster_queue_status', blueprint, status='active')} == 0",
+        lasting="15m",
+        severity=TICKET,
+        platform=blueprint.name,
+        summary="work waits in {{ $labels.cluster_queue }}, which is not active and lets nothing run",
+        remedy="kubectl describe clusterqueue {{ $labels.cluster_queue }}: its condition Active says why "
+        "(stopped, a ResourceFlavor that is missing)",
+    )
+
+
+def _of_queue(name: str, blueprint: Blueprint, **labels: str) -> str:
+    """What Kueue counts for each queue: the same by each of its replicas, so the most of them."""
+    return f"max by (cluster_queue, platform) ({_series(name, blueprint.name, **labels)})"
 
 
 def _targets(blueprint: Blueprint) -> Iterable[Manifest]:

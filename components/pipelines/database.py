@@ -132,11 +132,7 @@ def pod(mysql: App, images: ImageSource, config_hash: str) -> Manifest:
         args=["/var/lib/mysql", f"/etc/ziggurat/{_INIT}"],
         ports={"mysql": PORT},
         volumes=volumes,
-        probes={
-            "startupProbe": workloads.exec_probe(*alive, periodSeconds=2, failureThreshold=150),
-            "readinessProbe": workloads.exec_probe(*alive, periodSeconds=5),
-            "livenessProbe": workloads.exec_probe(*alive, periodSeconds=10, failureThreshold=6),
-        },
+        probes=workloads.storage_probes(workloads.exec_probe(*alive)),
     )
     return workloads.pod_template(
         mysql,

@@ -14,7 +14,7 @@ from components.versions.core import (
     RESTIC,
     SEAWEEDFS,
 )
-from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER
+from components.versions.database import CLOUDNATIVE_PG, CNPG_POSTGRESQL, PGBOUNCER, PLUGIN_BARMAN_CLOUD
 from components.versions.external_secrets import EXTERNAL_SECRETS
 from components.versions.gateway import ENVOY_GATEWAY
 from components.versions.gpu import CUDA_SAMPLE, NVIDIA_DEVICE_PLUGIN, NVIDIA_GPU_OPERATOR
@@ -62,6 +62,7 @@ CHARTS: tuple[Chart, ...] = (
     CERT_MANAGER,
     ENVOY_GATEWAY,
     CLOUDNATIVE_PG,
+    PLUGIN_BARMAN_CLOUD,
     EXTERNAL_SECRETS,
     PROMETHEUS_STACK,
     *KUBEFLOW_CHARTS,
@@ -97,6 +98,7 @@ __all__ = [
     "PGBOUNCER",
     "PIPELINES",
     "PIPELINE_RUNS",
+    "PLUGIN_BARMAN_CLOUD",
     "POSTGRESQL",
     "PROMETHEUS_STACK",
     "RCLONE",

@@ -35,3 +35,18 @@ CLOUDNATIVE_PG = Chart(
         _cnpg("Subscription"),
     ),
 )
+
+BARMAN_SIDECAR = Image("ghcr.io", "cloudnative-pg/plugin-barman-cloud-sidecar", "v0.13.0")
+"""Beside each PostgreSQL server: it writes the archive and reads it."""
+
+PLUGIN_BARMAN_CLOUD = Chart(
+    "plugin-barman-cloud",
+    "cloudnative-pg.github.io",
+    "charts",
+    "0.7.0",
+    oci=False,
+    images=(Image("ghcr.io", "cloudnative-pg/plugin-barman-cloud", "v0.13.0"), BARMAN_SIDECAR),
+    definitions=(
+        Definition("barmancloud.cnpg.io", ("v1",), "ObjectStore", "objectstores", namespaced=True, kept=True),
+    ),
+)

@@ -65,7 +65,7 @@ def node(settings: Settings, machine_before: machine.State | None) -> Iterator[l
 @pytest.fixture(scope="session")
 def platform(node: layout.Layout, settings: Settings) -> Platform:
     """The starter blueprint, provisioned by the project's own command."""
-    made = Platform("acme-ml", node.root / "platform", node.kubeconfig, settings.cache)
+    made = Platform("acme-ml", node.platforms["platform"], node.kubeconfig, settings.cache)
     made.write(BLUEPRINT.format(kubeconfig=node.kubeconfig))
     made.up()
     return made

@@ -48,9 +48,9 @@ def operator(platform):
 
 
 @pytest.fixture(scope="module")
-def available(platform, operator, table):
+def available(node, platform, operator, table):
     """A platform with two MLflow servers on three PostgreSQL servers."""
-    made = Platform(NAME, platform.folder.with_name("available"), platform.kubeconfig, platform.cache)
+    made = Platform(NAME, node.platforms["available"], platform.kubeconfig, platform.cache)
     made.write(_BLUEPRINT.format(kubeconfig=platform.kubeconfig, instances=INSTANCES))
     start = time.monotonic()
     try:

@@ -49,9 +49,9 @@ def first(platform, store):
 
 
 @pytest.fixture(scope="module")
-def second(platform, store):
+def second(node, platform, store):
     """Another platform: provisioned while its user brings the keys, and taken down with everything."""
-    made = Platform(NAME, platform.folder.with_name("second"), platform.kubeconfig, platform.cache)
+    made = Platform(NAME, node.platforms["second"], platform.kubeconfig, platform.cache)
     made.write(filled(_BLUEPRINT, platform))
     run = made.start(*made.up_words)
     try:

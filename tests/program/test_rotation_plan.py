@@ -174,11 +174,24 @@ def test_rotating_everything_leaves_what_stored_data_is_encrypted_with(loaded_te
     }
 
 
+ARCHIVED = "database: {mode: highlyAvailable, archive: {}}\n"
+
+
+def test_a_rotation_of_the_archive_s_key_is_the_bucket_s_alone(loaded_text):
+    text = f"{STARTER}certificates: {{}}\n{ARCHIVED}".replace("starter", "orchestration")
+    found = changes(loaded_text(text), "bucket-archive")
+
+    assert found["secrets"] == {"acme/seaweedfs", "acme/seaweedfs-archive"}
+    assert found["changed"] == {"StatefulSet acme/seaweedfs"}
+
+
 def test_everything_that_the_components_derive_can_be_rotated_but_what_is_fixed(loaded_text):
     more = "backup: {}\npipelines: {host: kfp.acme.dev}\nmonitoring: {}\n"
     loaded = loaded_text((OIDC + more).replace("starter", "orchestration"))
     rotated = {label for item in rotatables(loaded.blueprint) for label in item.labels}
     labels = {value for name, value in vars(Label).items() if name.isupper()}
+    cluster = loaded_text(f"{OIDC}certificates: {{}}\n{ARCHIVED}".replace("starter", "orchestration"))
+    rotated |= {label for item in rotatables(cluster.blueprint) for label in item.labels}
     named = {Label.account(user) for user in ("admin", "ada", "bob")}
     named |= {Label.bucket_runs("vision"), Label.cookie("pipelines")}
 

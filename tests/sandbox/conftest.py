@@ -160,6 +160,26 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     sandbox.reset(settings, silent())
 
 
+@pytest.fixture(scope="module")
+def blueprint(request: pytest.FixtureRequest, machine: Machine) -> Path:
+    """The BLUEPRINT of a module, as a file that is called by its NAME."""
+    path = machine.folder / f"{request.module.NAME}.yaml"
+    path.write_text(request.module.BLUEPRINT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def up(request: pytest.FixtureRequest, machine: Machine, blueprint: Path) -> dict[str, Any]:
+    """The platform, provisioned from a cold start; what `up` printed.
+
+    It may take as many seconds as the module says to be LONG.
+    """
+    seconds = getattr(request.module, "LONG", 300)
+    ran = machine.finish(machine.start("up", blueprint, "--yes", "--json"), seconds)
+    assert ran.code == 0, ran.text
+    return ran.json
+
+
 def wait_for(what: Callable[[], Any], seconds: float = 180) -> Any:
     """Waits until `what()` is true, and returns it; by default as long as a loaded machine may take."""
     deadline = time.monotonic() + seconds

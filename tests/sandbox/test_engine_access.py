@@ -6,8 +6,6 @@ With ZIGGURAT_TEST_CRDS the definitions are the makers' own, and the API server 
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,19 +28,6 @@ auth:
 certificates: {{issuers: {{own: {{mode: ca}}}}}}
 gateway: {{login: proxy, tls: {{issuer: own}}}}
 """
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start."""
-    return machine.run("up", blueprint, "--yes", "--json").json
 
 
 def test_every_page_has_a_listener_a_route_and_a_certificate(machine, up) -> None:

@@ -75,12 +75,14 @@ def pod(image: str = GOOD, *, resources: Any = ASKED, **spec: Any) -> Object:
 def inside(kind: str, of: Object) -> Object:
     """What makes such pods."""
     template: Object = {"metadata": {"labels": {"app": "tried"}}, "spec": copy.deepcopy(of["spec"])}
-    if kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"):
+    if kind not in ("Job", "CronJob"):
         template["spec"]["restartPolicy"] = "Always"
-        spec: Object = {"selector": {"matchLabels": {"app": "tried"}}, "template": template}
+        old = kind == "ReplicationController"
+        selector = {"app": "tried"} if old else {"matchLabels": {"app": "tried"}}
+        spec: Object = {"selector": selector, "template": template}
         if kind == "StatefulSet":
             spec["serviceName"] = "tried"
-        version = "apps/v1"
+        version = "v1" if old else "apps/v1"
     else:
         version, spec = "batch/v1", {"template": template}
         if kind == "CronJob":
@@ -114,7 +116,10 @@ def update(cluster: Cluster, path: str, change: Callable[[Object], Any]) -> None
             return
 
 
-KINDS = ("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob")
+KINDS = (
+    *("Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController"),
+    *("Job", "CronJob"),
+)
 
 
 def as_kind(kind: str, of: Object) -> Object:
@@ -248,6 +253,13 @@ def test_a_rule_that_only_warns_lets_pods_in(
     until(lambda: answer(cluster, pod("ghcr.io/acme/train:latest")) == "")
 
 
+HOMES = {
+    "CronJob": "jobTemplate",
+    **dict.fromkeys(("DaemonSet", "ReplicaSet", "ReplicationController"), "template"),
+}
+"""Where the queue's label belongs, of the kinds that do not carry it themselves."""
+
+
 def test_gpus_take_the_way_of_the_teams_queue(cluster: Cluster, until: Callable[..., Any]) -> None:
     """By the policy itself: the sandbox's API server has no Kueue here, and the rule needs none."""
     from components.apps import Apps
@@ -262,12 +274,17 @@ def test_gpus_take_the_way_of_the_teams_queue(cluster: Cluster, until: Callable[
 
     for kind in KINDS[1:]:
         item = inside(kind, work)
-        home = item["spec"]["jobTemplate"] if kind == "CronJob" else item
+        home = item["spec"][HOMES[kind]] if kind in HOMES else item
         assert "containers that take GPUs past the team's queue: main." in answer(cluster, item)
-        home.setdefault("metadata", {})["labels"] = {admission.QUEUE_LABEL: "pricing"}
+        labels = home.setdefault("metadata", {}).setdefault("labels", {})
+        labels[admission.QUEUE_LABEL] = "pricing"
         assert "rules-gpu-queue" in answer(cluster, item)
-        home["metadata"]["labels"] = {admission.QUEUE_LABEL: "vision"}
+        labels[admission.QUEUE_LABEL] = "vision"
         assert answer(cluster, item) == ""
+        del labels[admission.QUEUE_LABEL]
+        if kind in HOMES:  # a label that Kueue does not look at
+            item["metadata"]["labels"] = {admission.QUEUE_LABEL: "vision"}
+            assert "rules-gpu-queue" in answer(cluster, item), kind
     assert answer(cluster, inside("Job", pod())) == ""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,22 +32,11 @@ auth:
 teams:
   vision: {{}}
 tracking: {{host: mlflow.acme.dev, replicas: 3}}
-database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true}}
+certificates: {{}}
+database: {{mode: highlyAvailable, pooler: {{}}, readReplica: true, archive: {{}}}}
 backup: {{}}
 """
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start; what `up` printed."""
-    return machine.run("up", blueprint, "--yes", "--json").json
+CHARTS = ["cert-manager", "cloudnative-pg", "plugin-barman-cloud"]
 
 
 def servers(machine) -> Any:
@@ -61,11 +49,16 @@ def definitions(machine) -> set[str]:
 
 
 def test_up_does_not_wait_for_what_nothing_acts_on_and_says_so(machine, blueprint, up):
-    assert up["chartsNotInstalled"] == ["cloudnative-pg 0.29.0"]
+    assert sorted(chart.split()[0] for chart in up["chartsNotInstalled"]) == CHARTS
     assert "status" not in servers(machine)
     shown = machine.run("status", blueprint, "--json").json
     assert shown["ready"]
-    assert shown["notActedOn"] == [f"Cluster {NAME}/postgresql", f"Pooler {NAME}/postgresql-pooler"]
+    assert sorted(shown["notActedOn"]) == [
+        f"Cluster {NAME}/postgresql",
+        f"ObjectStore {NAME}/postgresql-archive",
+        f"Pooler {NAME}/postgresql-pooler",
+        f"ScheduledBackup {NAME}/postgresql-archive",
+    ]
     assert "nothing acts on them" in machine.run("status", blueprint).out
 
 
@@ -93,7 +86,9 @@ def test_the_api_server_validates_custom_resources_strictly(machine, up):
 
 
 def test_another_mode_is_blocked_and_the_way_is_told(machine, blueprint, up):
-    blueprint.write_text(BLUEPRINT.replace("{mode: highlyAvailable, pooler: {}, readReplica: true}", "{}"))
+    asked = "{mode: highlyAvailable, pooler: {}, readReplica: true, archive: {}}"
+    assert asked in BLUEPRINT
+    blueprint.write_text(BLUEPRINT.replace(asked, "{}"))
     try:
         shown = machine.run("up", blueprint, "--yes", code=ExitCode.BLOCKED)
     finally:
@@ -136,8 +131,11 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
     shown = machine.run("destroy", blueprint, "--yes", "--json").json
 
     kept = set(shown["kept"])
-    assert shown["keptCharts"] == ["cloudnative-pg"]
+    assert sorted(shown["keptCharts"]) == CHARTS
     assert {f"Cluster {NAME}/postgresql", f"Secret {NAME}/postgresql-mlflow"} <= kept
+    # Its archive: without a bucket to write to, its volume would fill.
+    assert {f"ObjectStore {NAME}/postgresql-archive", f"StatefulSet {NAME}/seaweedfs"} <= kept
+    assert machine.cluster.find(CNPG, "ScheduledBackup", NAME, "postgresql-archive") is None
     # The operator, and the ways in and out of operator and servers: without them the servers would not live.
     assert machine.cluster.find("v1", "ConfigMap", NAME, "recorded-release-cloudnative-pg") is not None
     assert {f"NetworkPolicy {NAME}/postgresql", f"NetworkPolicy {NAME}/cloudnative-pg"} <= kept
@@ -147,6 +145,32 @@ def test_destroy_keeps_the_servers_and_what_they_need_to_live(machine, blueprint
 
     machine.run("up", blueprint, "--yes")
     assert servers(machine)["metadata"]["uid"] == before
+
+
+def test_a_cluster_that_was_deleted_begins_with_its_archive(machine, blueprint, up):
+    """The steps of docs/operations.md, Any moment of the past. Nothing recovers here: the objects say it."""
+    begun = 'archive: {serverName: postgresql-2}, recover: {targetTime: "2026-11-25T10:00:00Z"}'
+    blueprint.write_text(BLUEPRINT.replace("archive: {}", begun))
+    before = servers(machine)["metadata"]["uid"]
+    schedule = machine.cluster.find(CNPG, "ScheduledBackup", NAME, "postgresql-archive")["metadata"]["uid"]
+    machine.cluster.delete(CNPG, "ScheduledBackup", NAME, "postgresql-archive")
+    machine.cluster.delete(CNPG, "Cluster", NAME, "postgresql")
+
+    machine.run("up", blueprint, "--yes", "--refresh")
+
+    made = servers(machine)
+    assert made["metadata"]["uid"] != before
+    assert set(made["spec"]["bootstrap"]) == {"recovery"}
+    assert made["spec"]["plugins"][0]["parameters"]["serverName"] == "postgresql-2"
+    anew = machine.cluster.find(CNPG, "ScheduledBackup", NAME, "postgresql-archive")["metadata"]["uid"]
+    assert anew != schedule
+
+    blueprint.write_text(BLUEPRINT.replace("archive: {}", "archive: {serverName: postgresql-2}"))
+    machine.run("up", blueprint, "--yes")
+    kept = servers(machine)
+    assert (kept["metadata"]["uid"], set(kept["spec"]["bootstrap"])) == (made["metadata"]["uid"], {"initdb"})
+    blueprint.write_text(BLUEPRINT)
+    machine.run("up", blueprint, "--yes")
 
 
 def hold(machine, *finalizers: str) -> None:
@@ -182,6 +206,8 @@ def test_destroy_with_data_goes_on_from_there_and_tells_what_the_chart_leaves(ma
     assert not machine.cluster.objects(CNPG, "Cluster", NAME)
     assert done["stackRemoved"]
     assert "clusters.postgresql.cnpg.io" in definitions(machine)  # Helm leaves those of this chart
-    assert len(done["left"]) == 11
-    assert all(item.endswith(".postgresql.cnpg.io") for item in done["left"])
+    left = [item.partition(".")[2] for item in done["left"]]
+    assert left.count("postgresql.cnpg.io") == 11
+    assert left.count("barmancloud.cnpg.io") == 1
+    assert all(group.endswith(("cnpg.io", "cert-manager.io")) for group in left)
     assert done["notLookedFor"] == []

@@ -60,6 +60,7 @@ def test_each_control_is_judged_by_what_is_on_the_cluster(shown: Shown) -> None:
         "database": "holds",
         "backups": "unknown",
         "backups-verified": "unknown",
+        "database-archive": "absent",
         "database-availability": "absent",
         "encryption": "absent",
         "alerts": "absent",

@@ -139,13 +139,6 @@ def controller(machine: Any) -> Iterator[Controller]:
 
 
 @pytest.fixture(scope="module")
-def blueprint(machine: Any) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
 def up(machine: Any, blueprint: Path, controller: Controller) -> dict[str, Any]:
     ran = machine.finish(machine.start("up", blueprint, "--yes", "--json"), LONG)
     assert ran.code == 0, ran.text

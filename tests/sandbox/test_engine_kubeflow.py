@@ -53,21 +53,6 @@ def documented() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / "kubeflow.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start; what `up` printed."""
-    ran = machine.finish(machine.start("up", blueprint, "--yes", "--json"), LONG)
-    assert ran.code == 0, ran.text
-    return ran.json
-
-
 def kinds(machine) -> set[str]:
     """The custom kinds of these groups that the cluster has."""
     listed = machine.cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")

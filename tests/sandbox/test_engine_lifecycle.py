@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -26,12 +25,6 @@ SECOND_TEAM = "  pricing: {}\n"
 @pytest.fixture(scope="module")
 def blueprint(machine) -> Path:
     return machine.blueprint(NAME, SECOND_TEAM)
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned; what `up` printed."""
-    return machine.run("up", blueprint, "--yes", "--json").json
 
 
 @contextmanager

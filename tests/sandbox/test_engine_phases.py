@@ -94,6 +94,7 @@ EVIDENCE = {
     "database": "holds",
     "backups": "unknown",
     "backups-verified": "unknown",
+    "database-archive": "unknown",
     "database-availability": "unknown",
     "encryption": "unknown",
     "alerts": "holds",
@@ -111,7 +112,7 @@ def test_the_enterprise_platform_from_nothing(machine, shipped):
     blueprint = shipped("enterprise")
     said = up(machine, blueprint)
     assert {chart.split()[0] for chart in said["chartsNotInstalled"]} >= {
-        "cloudnative-pg", "cert-manager", "gateway-helm", "kueue", "kserve-resources",
+        "cloudnative-pg", "plugin-barman-cloud", "cert-manager", "gateway-helm", "kueue", "kserve-resources",
         "kube-prometheus-stack",
     }  # fmt: skip
     assert settled(machine, blueprint) == {}

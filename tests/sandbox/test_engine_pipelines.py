@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,21 +31,8 @@ pipelines: {{host: pipelines.acme.net}}
 """
 VISION, PRICING = f"{NAME}-vision", f"{NAME}-pricing"
 AUDIENCE = "pipelines.kubeflow.org"
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine: Any) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine: Any, blueprint: Path) -> Any:
-    """The platform, provisioned from a cold start: some 190 objects, which take a busy machine minutes."""
-    ran = machine.finish(machine.start("up", blueprint, "--yes", "--json"), 600)
-    assert ran.code == 0, ran.text
-    return ran.json
+LONG = 600
+"""Seconds: some 190 objects take a busy machine minutes."""
 
 
 @pytest.fixture(scope="module")

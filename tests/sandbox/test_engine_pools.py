@@ -6,7 +6,6 @@ With ZIGGURAT_TEST_CRDS the definitions are Karpenter's own, and the API server 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,19 +45,6 @@ KINDS = {
     "karpenter.k8s.aws/v1": ("EC2NodeClass", {f"{NAME}-l4"}),
 }
 PLURALS = {"NodePool": "nodepools", "EC2NodeClass": "ec2nodeclasses", "ComputeClass": "computeclasses"}
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start: nothing of Karpenter or GKE was there before."""
-    return machine.run("up", blueprint, "--yes", "--json").json
 
 
 def listed(machine, api_version: str, kind: str) -> dict[str, Any]:

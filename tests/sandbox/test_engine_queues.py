@@ -6,7 +6,6 @@ With ZIGGURAT_TEST_CRDS the definitions are Kueue's own, and the API server vali
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,19 +29,6 @@ gpuPools:
   a100: {{accelerator: nvidia-a100-80gb, gpusPerNode: 4, nodes: {{min: 2, max: 2}}}}
   t4: {{nodeSelector: {{acme.io/gpu: t4}}, devicePlugin: devicePlugin, timeSlicing: 4}}
 """
-
-
-@pytest.fixture(scope="module")
-def blueprint(machine) -> Path:
-    path = machine.folder / f"{NAME}.yaml"
-    path.write_text(BLUEPRINT)
-    return path
-
-
-@pytest.fixture(scope="module")
-def up(machine, blueprint) -> dict[str, Any]:
-    """The platform, provisioned from a cold start; what `up` printed."""
-    return machine.run("up", blueprint, "--yes", "--json").json
 
 
 def definitions(machine) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.options import blueprint_argument, json_option, print_json, timeout
 from ziggurat.commands.platform import open_serving, stack_options
 
 if TYPE_CHECKING:
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_SECONDS = 3600.0
 """How long a backup may take before it is no longer waited for."""
 
-timeout_option = click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=1),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait; what runs on the cluster goes on.",
-)
+timeout_option = timeout("How long to wait; what runs on the cluster goes on.", DEFAULT_SECONDS)
 
 
 @click.group(

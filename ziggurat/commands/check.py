@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ziggurat.commands.kinds import VerbWithKinds
-from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.options import blueprint_argument, json_option, print_json, timeout
 from ziggurat.commands.platform import open_platform, require_containers, serving, stack_options
 from ziggurat.exit_codes import ExitCode
 
@@ -42,15 +42,7 @@ Exit codes: 0 nothing failed, 1 a check failed, 4 nothing serves there; docs/exi
 )
 @blueprint_argument
 @click.option("--team", metavar="NAME", help="Check this team only.")
-@click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=0.1),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one check may take.",
-)
+@timeout("How long one check may take.", DEFAULT_SECONDS, least=0.1)
 @stack_options
 @json_option
 def command(
@@ -71,6 +63,11 @@ def command(
         blueprint, stack=stack, sandbox=sandbox, stand_in=stand_in, quiet=as_json, runs_engine=False
     )
     report = check_run(run, team=team, seconds=seconds, quiet=as_json)
+    return show(report, as_json=as_json)
+
+
+def show(report: Report, *, as_json: bool) -> ExitCode:
+    """Prints what came of checks; what the command ends with."""
     if as_json:
         print_json(report.as_json())
     else:

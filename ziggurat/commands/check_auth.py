@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.check import show
+from ziggurat.commands.options import blueprint_argument, json_option, print_json, timeout
 from ziggurat.commands.platform import open_platform, require_containers, serving, stack_options
 from ziggurat.exit_codes import ExitCode
 
@@ -34,15 +35,7 @@ docs/exit-codes.md has all."""
 )
 @blueprint_argument
 @click.option("--plan", "only_plan", is_flag=True, help="Print the matrix; ask no platform.")
-@click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=0.1),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one answer may take.",
-)
+@timeout("How long one answer may take.", DEFAULT_SECONDS, least=0.1)
 @stack_options
 @json_option
 def command(
@@ -87,11 +80,7 @@ def command(
         seconds,
     )
     report = Report(run.target, run.phase, tuple(prober.result(row) for row in rows))
-    if as_json:
-        print_json(report.as_json())
-    else:
-        click.echo(report.text())
-    return ExitCode.OK if report.passed else ExitCode.FAILED
+    return show(report, as_json=as_json)
 
 
 def _account(cluster: Cluster, outputs: Mapping[str, Any], team: str) -> Account:

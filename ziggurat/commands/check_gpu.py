@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.check import show
+from ziggurat.commands.options import blueprint_argument, json_option, timeout
 from ziggurat.commands.platform import open_platform, require_containers, serving, stack_options
 from ziggurat.exit_codes import ExitCode
 
@@ -28,15 +29,7 @@ sandbox simulates pods); docs/exit-codes.md has all.""",
 @blueprint_argument
 @click.option("--pool", metavar="NAME", help="Check this pool only.")
 @click.option("--team", metavar="NAME", help="As this team; by default the first that may take GPUs.")
-@click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=1),
-    default=DEFAULT_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one GPU is waited for.",
-)
+@timeout("How long one GPU is waited for.", DEFAULT_SECONDS)
 @stack_options
 @json_option
 def command(
@@ -79,8 +72,4 @@ def command(
         each if isinstance(each, Result) else check_gpu(cluster, each, progress) for each in wanted
     )
     report = Report(run.target, run.phase, results)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        click.echo(report.text())
-    return ExitCode.OK if report.passed else ExitCode.FAILED
+    return show(report, as_json=as_json)

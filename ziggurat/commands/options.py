@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from ziggurat.outcome import Invocation
+
+T = TypeVar("T", bound=Callable[..., Any])
 
 DEFAULT_BLUEPRINT = Path("blueprint.yaml")
 """The blueprint that a verb takes where none is named: what `ziggurat init` writes."""
@@ -39,6 +42,19 @@ blueprint_argument = click.argument(
     metavar="[BLUEPRINT]",
 )
 """The blueprint file, by default `blueprint.yaml` here; the command's parameter is `blueprint: Path`."""
+
+
+def timeout(help_text: str, default: float | None = None, *, least: float = 1) -> Callable[[T], T]:
+    """`--timeout`; the command's parameter is `seconds: float`, or `float | None` without a default."""
+    return click.option(
+        "--timeout",
+        "seconds",
+        type=click.FloatRange(min=least),
+        default=default,
+        show_default=default is not None,
+        metavar="SECONDS",
+        help=help_text,
+    )
 
 
 def print_json(value: Any) -> None:

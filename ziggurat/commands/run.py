@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ziggurat.commands.options import blueprint_argument, json_option, print_json
+from ziggurat.commands.options import blueprint_argument, json_option, print_json, timeout
 from ziggurat.commands.platform import open_serving, stack_options
 
 if TYPE_CHECKING:
@@ -93,13 +93,7 @@ is wrong; 4 the cluster does not answer, or runs no containers; 130 no longer wa
 )
 @click.option("-e", "--entry-point", metavar="NAME", help="Another entry point than the blueprint's.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end.")
-@click.option(
-    "--timeout",
-    "seconds",
-    type=click.FloatRange(min=1),
-    metavar="SECONDS",
-    help="How long to wait, by default the project's `deadlineSeconds`; the run goes on.",
-)
+@timeout("How long to wait, by default the project's `deadlineSeconds`; the run goes on.")
 @stack_options
 @json_option
 def command(

@@ -7,7 +7,8 @@ make them. Each failure is an error of its own kind, and nothing has been change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,13 +163,31 @@ def require_no_strangers(engine: Engine, planned: Plan, cluster: Cluster) -> tup
         item.label for (item, _), our in zip(found, ours, strict=True) if not (our and engine.interrupted)
     ]
     if not strangers:
-        return tuple(live for _, live in found)
+        return (*(live for _, live in found), *_left_jobs(engine, missing, cluster, known))
     known_to_us = all(ours)
     raise BlockedError(
         f"{', '.join(strangers[:_SHOWN])}{_more(strangers)} exists already, and this stack did not make it",
         where=f"{cluster.server}; stack {engine.target.stack}",
         remedy=_OTHER_STACK if known_to_us else _STRANGERS,
     )
+
+
+def _left_jobs(
+    engine: Engine, missing: Iterable[PlannedObject], cluster: Cluster, known: Set[tuple[str, str, str, str]]
+) -> Iterable[Mapping[str, Any]]:
+    """Jobs of ours that a run that was cut off left under names that are not the plan's.
+
+    The name of a Job ends with a hash of what it reads, fingerprints of credentials included, and those of
+    the plan are not the stack's: so it is told by the rest of its name, and by the platform's labels.
+    """
+    for item in (each for each in missing if each.kind == "Job"):
+        stem = item.object_name.rpartition("-")[0]
+        for live in cluster.objects(item.api_version, item.kind, item.namespace or ""):
+            name = str(live["metadata"]["name"])
+            key = (item.api_version, item.kind, item.namespace or "", name)
+            same = re.fullmatch(rf"{re.escape(stem)}-[0-9a-f]{{10}}", name) and name != item.object_name
+            if same and key not in known and is_ours(live, item.manifest) and engine.interrupted:
+                yield {"apiVersion": item.api_version, "kind": item.kind, **live}
 
 
 _OTHER_STACK = (

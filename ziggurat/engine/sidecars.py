@@ -12,7 +12,15 @@ def mend(backend: Path) -> tuple[Path, ...]:
     (`NAME.json.attrs`, gocloud.dev/blob/fileblob). Killed in between, it leaves them empty, and can no longer
     read the file, whole as it is: "failed to load checkpoint: EOF". A file without attributes is as good.
     """
-    empty = [file for file in (backend / ".pulumi").rglob("*.attrs") if file.stat().st_size == 0]
+    empty = [file for file in (backend / ".pulumi").rglob("*.attrs") if _is_empty(file)]
     for file in empty:
         file.unlink(missing_ok=True)
     return tuple(empty)
+
+
+def _is_empty(file: Path) -> bool:
+    """Another engine may be at work there, and take away what was listed a moment ago."""
+    try:
+        return file.stat().st_size == 0
+    except FileNotFoundError:
+        return False

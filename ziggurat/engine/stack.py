@@ -82,8 +82,8 @@ class Workspace(LocalWorkspace):
         return once
 
     def select_stack(self, stack_name: str) -> None:
-        """Makes sure that the stack exists; selecting it would change what the user's own `pulumi` is on."""
-        self.run("stack", "--stack", stack_name, "--show-name")
+        """Does nothing: each command names its stack. Selecting it would change what the user's own is on."""
+        del stack_name
 
     def stack_outputs(self, stack_name: str) -> OutputMap:
         """The outputs, secrets masked; the API's own way asks for their values too."""

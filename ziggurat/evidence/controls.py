@@ -400,6 +400,14 @@ CONTROLS: tuple[Control, ...] = (
         _NO_BACKUP,
     ),
     Control(
+        "database-archive",
+        "The database can be recovered to any moment",
+        "the condition of its cluster, and the window of its archive",
+        service.archive_objects,
+        service.archive,
+        "the blueprint has no `database.archive`",
+    ),
+    Control(
         "database-availability",
         "The database survives the loss of a server",
         "the ready servers of its cluster",

@@ -50,6 +50,37 @@ def database(facts: Facts, objects: Sequence[Live]) -> Verdict:
     return Outcome.HOLDS, f"{ready} of {wanted} servers are ready"
 
 
+def archive_objects(facts: Facts) -> list[Live]:
+    """The cluster, where it writes to and its schedule; nothing where there is no schedule."""
+    scheduled = facts.live("ScheduledBackup", "postgresql-archive")
+    if not scheduled:
+        return []
+    return [
+        *facts.live("Cluster", "postgresql"),
+        *facts.live("ObjectStore", "postgresql-archive"),
+        *scheduled,
+    ]
+
+
+def archive(facts: Facts, objects: Sequence[Live]) -> Verdict:
+    """The log of changes gets into the archive, and there is a base backup that it goes on from."""
+    del facts
+    cluster, store, scheduled = objects
+    if scheduled.at("spec", "suspend"):
+        return Outcome.FAILS, "the schedule of base backups is suspended"
+    archiving = _condition(cluster, "ContinuousArchiving")
+    if archiving is False:
+        return Outcome.FAILS, "what changes does not get into the archive"
+    plugins: Sequence[Mapping[str, Any]] = cluster.at("spec", "plugins") or ()
+    folders = [str(each["parameters"]["serverName"]) for each in plugins if each.get("isWALArchiver")]
+    if not folders:
+        return Outcome.FAILS, "the cluster writes no archive"
+    first = store.at("status", "serverRecoveryWindow", folders[0], "firstRecoverabilityPoint")
+    if archiving is None or not first:
+        return Outcome.UNKNOWN, "no base backup is known to be in the archive yet"
+    return Outcome.HOLDS, f"every moment since {first}; that one was recovered was not tried"
+
+
 def encryption(facts: Facts, objects: Sequence[Live]) -> Verdict:
     """The gateway takes HTTPS, with certificates that are valid."""
     del facts

@@ -58,6 +58,7 @@ def engine_environment(
     }
     if sandbox or stand_in:
         chosen = plugin.ensure_own_plugin(settings, progress)
+        plugin.keep_no_logs(plugin.own_home(settings))
         variables |= _CLOSED | {"PULUMI_HOME": str(plugin.own_home(settings))}
         variables |= standin_environment(Path(sys.executable))
         if sandbox:

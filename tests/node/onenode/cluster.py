@@ -109,10 +109,18 @@ def down(layout: Layout, progress: Progress, *, delete: bool = False) -> None:
         _sweep(layout)
         network.restore_sysctl(layout)
         if delete:
-            for name in _STATE:
-                shutil.rmtree(layout.root / name, ignore_errors=True)
-            for name in ("kubeconfig", "netns", "imported"):
-                (layout.root / name).unlink(missing_ok=True)
+            forget(layout)
+
+
+def forget(layout: Layout) -> None:
+    """Removes the state of a node that is down, and of the platforms on it, which knew of objects that were.
+
+    By name: the folder may be one that holds other things of the user's, too (NODE_DIR).
+    """
+    for folder in (*(layout.root / name for name in _STATE), *layout.platforms.values()):
+        shutil.rmtree(folder, ignore_errors=True)
+    for name in ("kubeconfig", "netns", "imported"):
+        (layout.root / name).unlink(missing_ok=True)
 
 
 def restart(layout: Layout, progress: Progress) -> None:

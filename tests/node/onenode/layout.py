@@ -39,6 +39,11 @@ class Layout:
         return self.root / "bin"
 
     @property
+    def platforms(self) -> dict[str, Path]:
+        """The folders of the platforms that tests provision on the node, with their projects and states."""
+        return {name: self.root / name for name in ("platform", "second", "available")}
+
+    @property
     def kubeconfig(self) -> Path:
         return self.root / "kubeconfig"
 

@@ -189,16 +189,27 @@ def test_a_long_value_is_shortened() -> None:
     assert len(str(raised.value)) < 300
 
 
+NO_PAGE = (
+    "open no page — pages know the groups that an OIDC issuer names (`auth.mode: oidc` or `embedded`); "
+    "without one, groups have rights in the team's namespace and nothing else — name `users` for MLflow, "
+    "or add an issuer"
+)
+
+
 def test_warnings_have_their_place() -> None:
     text = (
         f"{HEAD}cluster: {{context: c}}\nteams:\n  a: {{groups: [x]}}\n  b: {{groups: [y]}}\n"
+        "tracking: {host: mlflow.acme.dev}\n"
         "artifacts: {mode: s3, bucket: acme}\n"
     )
     assert [str(warning) for warning in loads(text, "b.yaml").warnings] == [
-        "b.yaml:6:7: teams.a.groups: have no effect — groups come from an OIDC issuer (`auth.mode: oidc` or "
-        "`embedded`) — name `users` instead, or add an issuer",
-        "b.yaml:7:7: teams.b.groups: have no effect — groups come from an OIDC issuer (`auth.mode: oidc` or "
-        "`embedded`) — name `users` instead, or add an issuer",
-        "b.yaml:8:1: artifacts: relies on EKS Pod Identity — neither `secret` nor `roleArn` is given — "
+        f"b.yaml:6:7: teams.a.groups: {NO_PAGE}",
+        f"b.yaml:7:7: teams.b.groups: {NO_PAGE}",
+        "b.yaml:9:1: artifacts: relies on EKS Pod Identity — neither `secret` nor `roleArn` is given — "
         "associate a role with the tracking server's ServiceAccount, or add one of the two",
     ]
+
+
+def test_groups_that_the_cluster_itself_knows_are_nothing_to_warn_of() -> None:
+    text = f"{HEAD}cluster: {{context: c}}\nteams: {{a: {{groups: [x]}}}}\n"
+    assert loads(text, "b.yaml").warnings == ()

@@ -290,10 +290,10 @@ def test_the_resolved_blueprint_shows_sources_and_loads_again(tmp_path: Path) ->
 
 
 def test_warnings_go_to_standard_error(tmp_path: Path) -> None:
-    (tmp_path / "b.yaml").write_text(GOOD.replace("{}", "{groups: [a]}"))
+    (tmp_path / "b.yaml").write_text(GOOD.replace("{}", "{groups: [a]}") + "tracking: {host: m.acme.dev}\n")
     shown = ziggurat("validate", "b.yaml", cwd=tmp_path)
     assert shown.returncode == 0
-    assert shown.stderr.startswith("warning: b.yaml:4:18: teams.vision.groups: have no effect")
+    assert shown.stderr.startswith("warning: b.yaml:4:18: teams.vision.groups: open no page")
 
 
 # --- init -----------------------------------------------------------------------------------------

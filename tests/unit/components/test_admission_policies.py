@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from blueprints.model import Blueprint
 from components.admission import policies
 from components.apps import Apps
 from components.capabilities import admission_args
-from components.manifests.admission import policy
+from components.manifests.admission import gpu_queue, policy
+from components.queues import configuration
 from ziggurat.plan import plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "admission.yaml"
@@ -123,3 +125,12 @@ def test_every_policy_has_a_binding_that_comes_after_it_and_both_carry_the_platf
         "acme-ml-requests": ["Audit"],
     }
     assert all(re.search("-(deny|warn|audit)$", each.object_name) for each in bound.values())
+
+
+def test_of_kinds_that_kueue_does_not_know_the_pods_own_label_counts() -> None:
+    labels = gpu_queue().variables["labels"]
+
+    kinds = '["DaemonSet", "ReplicaSet", "ReplicationController"]'
+    assert f"in {kinds} ? dyn(object).spec.template :" in labels
+    known = set(json.loads(configuration(Apps.of("acme").kueue))["integrations"]["frameworks"])
+    assert {"deployment", "statefulset", "batch/job", "pod"} <= known  # whose own label it looks at

@@ -31,7 +31,7 @@ def test_helm_leaves_what_lies_in_a_folder_of_definitions_or_says_so():
     """As the charts were rendered: what a destroy says is left has to name them."""
     leaves = {chart.name: {each.kept for each in chart.definitions} for chart in CHARTS if chart.definitions}
     assert {name for name, kept in leaves.items() if kept == {True}} == {
-        "cert-manager", "cloudnative-pg", "external-secrets",  # annotated
+        "cert-manager", "cloudnative-pg", "external-secrets", "plugin-barman-cloud",  # annotated
         "gateway-helm", "gpu-operator", "jobset", "kube-prometheus-stack",  # in a folder `crds`
     }  # fmt: skip
     assert {name for name, kept in leaves.items() if kept == {False}} == {

