@@ -8,12 +8,16 @@ import signal
 import subprocess
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from blueprints import load
 from ziggurat import sandbox
+from ziggurat.engine.preflight import Checked, remove_failed_jobs, require_no_strangers
 from ziggurat.exit_codes import ExitCode
+from ziggurat.plan import plan
 from ziggurat.progress import silent
 
 pytestmark = pytest.mark.sandbox
@@ -121,3 +125,30 @@ def test_the_sandbox_that_is_down_is_said_to_be(machine, tmp_path):
 
     assert "the sandbox is absent" in ran.err
     assert "ziggurat sandbox up" in ran.err
+
+
+def test_a_failed_job_that_a_killed_run_left_is_found_and_deleted(machine, until):
+    """On its own, without a run: what is shown is that the API server's Jobs are read and deleted."""
+    cluster, name = machine.cluster, "left-behind"
+    planned = plan(load(machine.blueprint(name)))
+    for item in planned.objects:
+        if (item.kind, item.object_name) == ("Namespace", name):
+            cluster.request("POST", "/api/v1/namespaces", item.manifest)
+    jobs = (item for item in planned.objects if item.kind == "Job")
+    (upgrade,) = (item for item in jobs if item.object_name.startswith("mlflow-upgrade-"))
+    failed = f"mlflow-upgrade-{'0' * 10}"
+    job = json.loads(json.dumps(upgrade.manifest))
+    job["metadata"] |= {"name": failed, "namespace": name}
+    job["spec"]["activeDeadlineSeconds"] = 1  # nothing that it needs is there
+    cluster.create(job)
+
+    def has_failed() -> bool:
+        live = cluster.find("batch/v1", "Job", name, failed)
+        return any(each["type"] == "Failed" for each in live.get("status", {}).get("conditions", ()))
+
+    until(has_failed)
+    engine: Any = SimpleNamespace(state=SimpleNamespace(objects=()), interrupted=True)
+    wanted: Any = SimpleNamespace(objects=(upgrade,))
+    left = require_no_strangers(engine, wanted, cluster)
+    assert remove_failed_jobs(Checked(cluster, "uid", wanted, left=left)) == (failed,)
+    assert cluster.find("batch/v1", "Job", name, failed) is None
