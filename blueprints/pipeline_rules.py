@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from blueprints.findings import Finding
 from blueprints.model.blueprint import Blueprint
-from blueprints.model.storage import AzureArtifacts, EmbeddedArtifacts, GcsArtifacts, S3Artifacts
+from blueprints.model.storage import AzureArtifacts, GcsArtifacts, S3Artifacts
 
 
 def engine(blueprint: Blueprint) -> Iterator[Finding]:
@@ -133,17 +133,5 @@ def nobody_enters(blueprint: Blueprint) -> Iterator[Finding]:
             )
 
 
-def unsaved_database(blueprint: Blueprint) -> Iterator[Finding]:
-    """Backups copy PostgreSQL and MLflow's artifacts alone."""
-    if blueprint.backup is not None and blueprint.pipelines is not None:
-        where = "kfp/" if isinstance(blueprint.artifacts, EmbeddedArtifacts) else "the bucket's kfp/"
-        yield Finding(
-            ("backup",),
-            "does not cover pipelines",
-            rule=f"it copies MLflow's database and artifacts, not pipelines' MySQL nor {where}",
-            remedy="snapshot their volumes, or accept to lose the records of runs (MLflow's are copied)",
-        )
-
-
-PIPELINE_WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (nobody_enters, unsaved_database)
+PIPELINE_WARNINGS: tuple[Callable[[Blueprint], Iterator[Finding]], ...] = (nobody_enters,)
 """What is allowed around pipelines and probably not meant."""

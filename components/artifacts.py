@@ -303,17 +303,15 @@ def identities(buckets: Sequence[str], secrets: Mapping[str, object]) -> Manifes
 
     The first bucket is that of the artifacts. With any identity in it, nobody gets in without one.
     """
-    artifacts = f"{buckets[0]}/{PREFIX}/*"
+    artifacts, runs = f"{buckets[0]}/{PREFIX}/*", f"{buckets[0]}/{RUNS_PREFIX}/*"
+    others = [bucket for bucket in buckets[1:] if bucket != ARCHIVE_BUCKET]
+    saved = (artifacts, *((runs,) if "pipelines" in secrets else ()), *others)
     actions = {
         "provisioner": [f"Admin:{bucket}" for bucket in buckets],
         "mlflow": [f"{action}:{artifacts}" for action in ("Read", "Write", "List", "Tagging")],
-        "backup": [
-            f"{action}:{where}"
-            for where in (artifacts, *(bucket for bucket in buckets[1:] if bucket != ARCHIVE_BUCKET))
-            for action in ("Read", "Write", "List")
-        ],
+        "backup": [f"{action}:{where}" for where in saved for action in ("Read", "Write", "List")],
         "archive": [f"{action}:{ARCHIVE_BUCKET}" for action in ("Read", "Write", "List")],
-        "pipelines": [f"{action}:{buckets[0]}/{RUNS_PREFIX}/*" for action in ("Read", "List")],
+        "pipelines": [f"{action}:{runs}" for action in ("Read", "List")],
     }
     for user in secrets:
         if user not in actions:

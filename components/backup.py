@@ -3,6 +3,10 @@
 Each is one restic snapshot, encrypted, of a pg_dump and of the artifacts as rclone copies them. The dump
 comes first, and MLflow writes an artifact before it notes it: so the artifacts of everything that the dump
 knows are in the copy, which may hold some minutes more.
+
+With pipelines their databases are in it, too, and the bucket's `kfp/`. They are dumped before MLflow's, as a
+run of theirs notes its MLflow run once that is there. To be restored they are loaded beside what is in use
+first, and exchanged for it when everything else has been checked.
 """
 
 from dataclasses import dataclass, field
@@ -20,8 +24,10 @@ from components.manifests import configuration, workloads
 from components.manifests.metadata import App, Manifest, digest
 from components.manifests.network import Edge, Outside
 from components.objects import component_token, register
+from components.pipelines import saved
+from components.pipelines.database import Connection as PipelinesConnection
 from components.scripts import script
-from components.versions import POSTGRESQL, RCLONE, RESTIC, Image, ImageSource
+from components.versions import MYSQL, POSTGRESQL, RCLONE, RESTIC, Image, ImageSource
 
 BACKUP = "backup"
 """The CronJob that makes backups."""
@@ -35,6 +41,7 @@ _USER = 1000
 _SCRATCH = "/scratch"
 _SCRIPTS = "/opt/ziggurat"
 _DUMP = f"{_SCRATCH}/database.dump"
+_PIPELINES = f"{_SCRATCH}/pipelines"
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="2Gi")
 """restic keeps the index of its repository in memory: about 1 GiB for 10 million files."""
 
@@ -52,6 +59,8 @@ class PlatformBackupArgs:
     store: Store
     images: ImageSource
     credentials: Credentials = field(repr=False)
+    pipelines: PipelinesConnection | None = None
+    """The databases of pipelines; None where there are no pipelines."""
     after: tuple[pulumi.Resource, ...] = ()
     """What comes first: the namespace and its policies."""
 
@@ -71,7 +80,7 @@ class PlatformBackup(pulumi.ComponentResource):
             for manifest in (
                 configuration.service_account(app, args.store.account_annotations),
                 configuration.secret(app, password, REPOSITORY),
-                configuration.config_map(app, _scripts()),
+                configuration.config_map(app, _scripts(args)),
             )
         ]
         for manifest in (
@@ -105,8 +114,9 @@ def repository(app: App, destination: BackupDestination | None) -> str:
     return f"s3:{endpoint}/{destination.bucket}/{destination.prefix or app.platform}"
 
 
-def _scripts() -> dict[str, str]:
-    return {name: script(name) for name in ("repository.sh", "load.sh")}
+def _scripts(args: PlatformBackupArgs) -> dict[str, str]:
+    more = (saved.SCRIPT,) if args.pipelines else ()
+    return {name: script(name) for name in ("repository.sh", "load.sh", *more)}
 
 
 def _repository_env(args: PlatformBackupArgs) -> list[Manifest]:
@@ -123,6 +133,7 @@ def _repository_env(args: PlatformBackupArgs) -> list[Manifest]:
                 "RESTIC_CACHE_DIR": "/tmp/cache",  # noqa: S108  # a mount inside a container
                 "AWS_DEFAULT_REGION": destination.region if destination else artifacts.REGION,
                 "HOME": "/tmp",  # noqa: S108
+                **({"PIPELINES": args.app.platform} if args.pipelines else {}),
             }
         ),
         *workloads.from_secret(REPOSITORY, {"RESTIC_PASSWORD": "password"}),
@@ -156,6 +167,11 @@ def _remote(args: PlatformBackupArgs) -> str:
     return f"store:{args.store.uri.removeprefix('s3://')}/"
 
 
+def _runs(args: PlatformBackupArgs) -> str:
+    """Where runs of pipelines keep their artifacts, as rclone names it."""
+    return f"store:{args.source.bucket}/{artifacts.RUNS_PREFIX}/"
+
+
 @dataclass(frozen=True)
 class _Containers:
     """Makes the containers of a pod, all of which see the same volumes."""
@@ -175,6 +191,11 @@ class _Containers:
         command = ("sh", f"{_SCRIPTS}/repository.sh", verb)
         return self._container(name, RESTIC, command, _repository_env(self.args))
 
+    def mysql(self, name: str, verb: str) -> Manifest:
+        assert self.args.pipelines is not None  # noqa: S101  # for the type checker: it is asked for
+        command = ("sh", f"{_SCRIPTS}/{saved.SCRIPT}", verb, _PIPELINES)
+        return self._container(name, MYSQL, command, saved.environment(self.args.pipelines))
+
     def _container(self, name: str, image: Image, command: tuple[str, ...], env: list[Manifest]) -> Manifest:
         return workloads.container(
             name,
@@ -188,11 +209,13 @@ class _Containers:
 
 def _pod(args: PlatformBackupArgs, volumes: tuple[workloads.Volume, ...], *steps: Manifest) -> Manifest:
     *first, main = steps
+    databases = args.pipelines
+    pipelines = (databases.api.fingerprint, databases.metadata.fingerprint) if databases else ()
     return workloads.pod_template(
         args.app,
         main,
         user=_USER,
-        config_hash=digest(_scripts(), args.database.fingerprint, args.store.fingerprint),
+        config_hash=digest(_scripts(args), args.database.fingerprint, args.store.fingerprint, *pipelines),
         volumes=volumes,
         pull_secret=args.images.pull_secret,
         labels=args.store.pod_labels,
@@ -216,11 +239,15 @@ def backup_pod(args: PlatformBackupArgs) -> Manifest:
     volumes = _volumes(args)
     make = _Containers(args, volumes)
     dump = ("pg_dump", "--format=custom", "--compress=0", "--no-owner", "--no-privileges", f"--file={_DUMP}")
+    with_pipelines = args.pipelines is not None
+    runs = ("copy", _runs(args), f"{_PIPELINES}/artifacts", "--create-empty-src-dirs")
     return _pod(
         args,
         volumes,
+        *([make.mysql("pipelines-dump", "dump")] if with_pipelines else []),
         make.postgresql("dump", *dump),
         make.rclone("copy", "copy", _remote(args), f"{_SCRATCH}/artifacts", "--create-empty-src-dirs"),
+        *([make.rclone("pipelines-copy", *runs)] if with_pipelines else []),
         make.restic("save", "save"),
     )
 
@@ -229,11 +256,16 @@ def restore_pod(args: PlatformBackupArgs) -> Manifest:
     """Fetches and checks everything before it overwrites anything; the database comes last, as a whole."""
     volumes = _volumes(args)
     make = _Containers(args, volumes)
+    with_pipelines = args.pipelines is not None
+    runs = ("copy", f"{_PIPELINES}/artifacts", _runs(args), "--ignore-times")
     return _pod(
         args,
         volumes,
         make.restic(FETCH, "fetch"),
         make.postgresql("inspect", "pg_restore", "--list", "--file=/dev/null", _DUMP),
+        *([make.mysql("pipelines-stage", "stage")] if with_pipelines else []),
         make.rclone("artifacts", "copy", f"{_SCRATCH}/artifacts", _remote(args), "--ignore-times"),
+        *([make.rclone("pipelines-artifacts", *runs)] if with_pipelines else []),
+        *([make.mysql("pipelines-database", "swap")] if with_pipelines else []),
         make.postgresql("database", "sh", f"{_SCRIPTS}/load.sh", _DUMP),
     )

@@ -23,6 +23,7 @@ from components.core import Core, Ground
 from components.gateway import PlatformGateway, PlatformGatewayArgs
 from components.kubeflow_capabilities import KUBEFLOW
 from components.monitoring.component import Monitoring, MonitoringArgs
+from components.pipelines import saved
 from components.pipelines.provision import pipelines
 from components.pools import GpuNodePools, GpuNodePoolsArgs
 from components.projects import ScheduledProjects, ScheduledProjectsArgs
@@ -44,6 +45,7 @@ def _backup(core: Core) -> tuple[pulumi.Resource, ...]:
         core.bucket.store,
         core.images,
         core.credentials,
+        pipelines=saved.connection(core.blueprint, core.credentials),
         after=core.system.ready,
     )
     return (PlatformBackup(f"{core.name}-backup", args, core.options),)

@@ -44,7 +44,7 @@ def edges(blueprint: Blueprint, apps: Apps, *, sets_passwords: bool = False) -> 
         *certificates.edges(blueprint, gateway.entrance(blueprint)),
         *external_secrets.edges(blueprint),
         *project_edges(blueprint.name, blueprint.projects),
-        *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs),
+        *pipeline_edges(blueprint, apps.mlflow, apps.seaweedfs, apps.backup),
         *kubeflow.edges(blueprint, apps),
         *monitoring.edges(blueprint),
         *login.edges(blueprint),

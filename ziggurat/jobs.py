@@ -99,9 +99,17 @@ def set_environment(job: Object, values: Mapping[str, Any]) -> Object:
 
 
 def run(
-    cluster: Cluster, job: Object, title: str, progress: Progress, *, seconds: float, shown: bool = False
+    cluster: Cluster,
+    job: Object,
+    title: str,
+    progress: Progress,
+    *,
+    seconds: float,
+    shown: bool = False,
+    container: str = "",
 ) -> str:
-    """Runs a Job to its end and deletes it: the log of its last container; one to be `shown` has no secrets.
+    """Runs a Job to its end and deletes it: the log of its last container, or of the one that is named. One
+    to be `shown` has no secrets.
 
     Failure if it fails: then it is left for a day, to be looked into. ZigguratError if it takes longer than
     `seconds`: it goes on. InterruptedRunError on Ctrl-C: it goes on as well.
@@ -118,7 +126,7 @@ def run(
         ) from None
     main = job["spec"]["template"]["spec"]["containers"][0]["name"]
     read = job_logs.masked if shown else job_logs.whole
-    text = read(cluster, namespace, pods[-1], main)
+    text = read(cluster, namespace, pods[-1], container or main)
     cluster.delete("batch/v1", "Job", namespace, name)
     return text
 

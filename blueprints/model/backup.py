@@ -8,7 +8,7 @@ from blueprints.model.storage import BackupDestination
 
 
 class Backup(Part):
-    """Regular backups of the database and the artifacts, encrypted."""
+    """Regular backups of the databases and the artifacts, those of pipelines included, encrypted."""
 
     schedule: Cron = "0 2 * * *"
     """When, as five cron fields in UTC."""
@@ -17,6 +17,6 @@ class Backup(Part):
     destination: BackupDestination | None = None
     """Where to; left out, a second bucket of the embedded store, which is lost with the store's volume."""
     scratch: Storage = "30Gi"
-    """Room for one copy of the database and the artifacts, on a volume that lasts as long as each run."""
+    """Room for one copy of the databases and the artifacts, on a volume that lasts as long as each run."""
     storage_class: Label | None = None
     """The StorageClass of that volume; left out, the cluster's default."""

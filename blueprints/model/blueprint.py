@@ -81,7 +81,7 @@ class Blueprint(Part):
     images: Images = Field(default_factory=Images)
     """Where container images come from."""
     backup: Backup | None = None
-    """Regular backups of the database and the artifacts; left out, none."""
+    """Regular backups of the databases and the artifacts; left out, none."""
 
     certificates: Certificates | None = None
     """cert-manager, for what needs certificates; left out, none."""

@@ -39,7 +39,8 @@ class ExternalMySql(Part):
     secret: SecretRef
     """The Secret with the keys `username` and `password`. The user needs all rights on the databases
     `mlpipeline` and `metadb`, which are made where they are missing, and logs in by
-    `mysql_native_password`; nothing is encrypted on the way."""
+    `mysql_native_password`; nothing is encrypted on the way. To restore a backup it needs them on databases
+    whose names begin with `mlpipeline_` and `metadb_`, too: what is restored is loaded beside first."""
 
 
 PipelinesDatabase = Annotated[EmbeddedMySql | ExternalMySql, Field(discriminator="mode")]

@@ -14,5 +14,7 @@ def pipeline_images(blueprint: Blueprint) -> set[Image]:
     if pipelines is None:
         return set()
     page = {versions.KFP_UI} if pipelines.host else set[Image]()
-    database = {versions.MYSQL} if isinstance(pipelines.database, EmbeddedMySql) else set[Image]()
+    # Backups dump a database that is brought by MySQL's own program, too.
+    used = isinstance(pipelines.database, EmbeddedMySql) or blueprint.backup is not None
+    database = {versions.MYSQL} if used else set[Image]()
     return {*versions.PIPELINES, *page, *database}

@@ -89,6 +89,8 @@ def init_statements(passwords: Mapping[str, str]) -> str:
             f"CREATE USER IF NOT EXISTS '{user}'@'%' {login};",
             f"ALTER USER '{user}'@'%' {login};",
             f"GRANT ALL PRIVILEGES ON {user}.* TO '{user}'@'%';",
+            # For those that a restore makes beside it; unescaped, the underscore were any character.
+            rf"GRANT ALL PRIVILEGES ON `{user}\_%`.* TO '{user}'@'%';",
         ]
     return "\n".join([*lines, ""])
 
@@ -105,8 +107,9 @@ def manifests(
         workloads.disruption_budget(mysql),
     ]
     claim = configuration.volume_claim(mysql, CLAIM, database.storage, database.storage_class)
+    shown = init_statements(dict.fromkeys(USERS, ""))
     fingerprints = [credentials.fingerprint(label) for label in USERS.values()]
-    server = workloads.stateful_set(mysql, pod(mysql, images, digest(files, fingerprints)))
+    server = workloads.stateful_set(mysql, pod(mysql, images, digest(files, shown, fingerprints)))
     return before, claim, server, workloads.service(mysql, {"mysql": PORT})
 
 

@@ -18,7 +18,7 @@ _KUBERNETES = (443, 6443)
 """The API server's ports. Where it is, no NetworkPolicy can say."""
 
 
-def pipeline_edges(blueprint: Blueprint, mlflow: App, seaweedfs: App) -> tuple[Edge, ...]:
+def pipeline_edges(blueprint: Blueprint, mlflow: App, seaweedfs: App, backup: App) -> tuple[Edge, ...]:
     """Every connection that pipelines need; none without them."""
     if blueprint.pipelines is None:
         return ()
@@ -29,7 +29,7 @@ def pipeline_edges(blueprint: Blueprint, mlflow: App, seaweedfs: App) -> tuple[E
         *(Edge(runs, parts.door, TRACKING), Edge(runs, parts.metadata, METADATA)),
         *_engine(blueprint.pipelines, parts, mlflow),
         *_kubernetes(blueprint.pipelines, parts, runs),
-        *_database(blueprint.pipelines, parts),
+        *_database(blueprint.pipelines, parts, (backup,) if blueprint.backup else ()),
         *_store(blueprint, parts, runs, seaweedfs),
     )
 
@@ -59,9 +59,9 @@ def _kubernetes(pipelines: Pipelines, parts: Parts, runs: Runs) -> Iterator[Edge
             yield Edge(source, Outside(), port)
 
 
-def _database(pipelines: Pipelines, parts: Parts) -> Iterator[Edge]:
+def _database(pipelines: Pipelines, parts: Parts, more: tuple[App, ...]) -> Iterator[Edge]:
     chosen = pipelines.database
-    for source in (parts.server, parts.metadata):
+    for source in (parts.server, parts.metadata, *more):
         if isinstance(chosen, EmbeddedMySql):
             yield Edge(source, parts.mysql, database.PORT)
         else:

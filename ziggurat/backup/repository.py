@@ -25,6 +25,9 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 """What restic's exit codes, and ours, say: https://restic.readthedocs.io, "Exit codes"."""
 
+_PIPELINES = "/scratch/pipelines"
+"""Where the Job has what is of pipelines; restic lists the paths of each snapshot."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -36,8 +39,10 @@ class Snapshot:
     kind: str
     """`scheduled`, `manual` or `before-restore`."""
     size: int
-    """Bytes of database dump and artifacts together."""
+    """Bytes of database dumps and artifacts together."""
     files: int
+    pipelines: bool = False
+    """Whether it has the databases and artifacts of pipelines, too."""
 
     def as_json(self) -> dict[str, Any]:
         """The backup for a machine."""
@@ -47,12 +52,14 @@ class Snapshot:
             "kind": self.kind,
             "bytes": self.size,
             "files": self.files,
+            "pipelines": self.pipelines,
         }
 
     def line(self) -> str:
         """The backup for a person."""
         when = self.time.strftime("%Y-%m-%d %H:%M:%S UTC")
-        return f"{self.id}  {when}  {self.kind:<14}  {_amount(self.size):>10}  {self.files} files"
+        more = ", with pipelines" if self.pipelines else ""
+        return f"{self.id}  {when}  {self.kind:<14}  {_amount(self.size):>10}  {self.files} files{more}"
 
 
 @dataclass(frozen=True)
@@ -106,10 +113,17 @@ class Backups:
             )
         return found
 
-    def run(self, job: Object, title: str) -> str:
-        """Runs a Job; what its failure means, as a ZigguratError."""
+    def has_pipelines(self) -> bool:
+        """Whether the platform has pipelines, which its backups cover."""
+        pod = self.template("restore")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        return any(each["name"] == "pipelines-database" for each in pod["initContainers"])
+
+    def run(self, job: Object, title: str, container: str = "") -> str:
+        """Runs a Job: the log of its last container, or of the one that is named; what its failure means, as
+        a ZigguratError."""
+        seconds = self.seconds
         try:
-            return jobs.run(self.cluster, job, title, self.progress, seconds=self.seconds)
+            return jobs.run(self.cluster, job, title, self.progress, seconds=seconds, container=container)
         except jobs.Failure as failure:
             raise explain(title, failure) from None
 
@@ -143,6 +157,7 @@ def _snapshot(item: Mapping[str, Any]) -> Snapshot:
         ", ".join(item.get("tags") or ()),
         int(summary.get("total_bytes_processed", 0)),
         int(summary.get("total_files_processed", 0)),
+        _PIPELINES in (item.get("paths") or ()),
     )
 
 

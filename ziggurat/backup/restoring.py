@@ -15,12 +15,15 @@ from ziggurat.cluster import Object
 from ziggurat.errors import ZigguratError
 
 UPGRADE, ACCOUNTS, SERVER = "mlflow-upgrade", "mlflow-accounts", "mlflow"
+PIPELINES = ("metadata-grpc-service", "ml-pipeline-server")
+"""What works on the databases of pipelines; each brings its own to its schema as it starts."""
+_SAID = "pipelines: "
 _READY_SECONDS = 300.0
 
 
 def restore(
     backups: Backups, snapshot: str, *, source: str | None, prefix: str | None, password: str | None
-) -> None:
+) -> str | None:
     """Overwrites the platform's database by that of the backup, and the artifacts that the backup has.
 
     Everything is fetched and compared with its checksum before anything is overwritten. Artifacts that are
@@ -28,13 +31,27 @@ def restore(
     and the accounts given the passwords of this platform. `source` is the platform whose backup it is, where
     that is another one, `prefix` where in the bucket its backups lie (None: its name), and `password` its
     repository's. ZigguratError says which step failed.
+
+    What became of pipelines is returned: they are `restored`; `kept`, as the backup has nothing of them; or
+    the backup's part was left out, as there are none here (`absent`) or it is of another platform
+    (`foreign`). None if neither has any.
     """
     job = jobs.from_cron_job(backups.template("restore"), "run")
     with _foreign(backups, job, source, prefix, password) as values:
-        backups.run(jobs.set_environment(job, {"SNAPSHOT": snapshot, **values}), "restoring")
+        job = jobs.set_environment(job, {"SNAPSHOT": snapshot, **values})
+        pipelines = _of_pipelines(backups.run(job, "restoring", container="fetch"))
     _again(backups, UPGRADE, "bringing the database to the server's schemas")
-    _restart(backups)
+    _restart(backups, SERVER, "the server")
     _again(backups, ACCOUNTS, "setting the accounts of this platform")
+    for server in PIPELINES if pipelines == "restored" else ():
+        _restart(backups, server, server)
+    return pipelines
+
+
+def _of_pipelines(log: str) -> str | None:
+    """What the script says of them that fetched the backup: components/scripts/repository.sh."""
+    said = [line.removeprefix(_SAID).strip() for line in log.splitlines() if line.startswith(_SAID)]
+    return said[-1] if said else None
 
 
 @contextmanager
@@ -90,21 +107,21 @@ def _again(backups: Backups, app: str, title: str) -> None:
     backups.run(jobs.again(latest, "restored"), title)
 
 
-def _restart(backups: Backups) -> None:
-    """New pods of the server: the old ones remember what was in the database before."""
+def _restart(backups: Backups, server: str, called: str) -> None:
+    """New pods of a server: the old ones remember what was in the database before."""
     cluster, namespace = backups.cluster, backups.namespace
-    selector = f"app.kubernetes.io/name={SERVER}"
+    selector = f"app.kubernetes.io/name={server}"
     old = {pod["metadata"]["name"] for pod in cluster.objects("v1", "Pod", namespace, selector)}
-    with backups.progress.step("restarting the server"):
+    with backups.progress.step(f"restarting {called}"):
         for name in old:
             cluster.delete("v1", "Pod", namespace, name)
         deadline = time.monotonic() + _READY_SECONDS
         while not _ready(cluster.objects("v1", "Pod", namespace, selector), old):
             if time.monotonic() > deadline:
                 raise ZigguratError(
-                    f"the server is not ready after {_READY_SECONDS:.0f} s",
+                    f"{called} is not ready after {_READY_SECONDS:.0f} s",
                     where=namespace,
-                    remedy="the data is restored; ziggurat status says what the server lacks",
+                    remedy=f"the data is restored; ziggurat status says what {called} lacks",
                 )
             time.sleep(1)
 

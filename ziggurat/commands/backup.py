@@ -33,7 +33,7 @@ run the same Jobs now. docs/operations.md says what a backup holds and how to br
 See also: ziggurat restore"""
 )
 def command() -> None:
-    """Backups of the database and the artifacts: make, list, verify."""
+    """Backups of the databases and the artifacts: make, list, verify."""
 
 
 def _verb(function: Callable[..., None]) -> Callable[..., None]:
@@ -65,7 +65,10 @@ def now(blueprint: Path, as_json: bool, **options: Any) -> None:
 @command.command("list")
 @_verb
 def list_(blueprint: Path, as_json: bool, **options: Any) -> None:
-    """List the backups, oldest first: id, time, kind, size before compression, number of files."""
+    """List the backups, oldest first: id, time, kind, size before compression, number of files.
+
+    Of those that have the part of pipelines it says so.
+    """
     found = open_backups(blueprint, as_json=as_json, **options).list()
     if as_json:
         print_json({"backups": [each.as_json() for each in found]})

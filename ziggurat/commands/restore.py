@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,17 @@ from ziggurat.commands.backup import open_backups, timeout_option
 from ziggurat.commands.options import blueprint_argument, json_option, print_json
 from ziggurat.commands.platform import DeclinedError, require_answerable, stack_options
 from ziggurat.errors import ZigguratError
+
+if TYPE_CHECKING:
+    from ziggurat.backup.repository import Backups, Snapshot
+
+_PIPELINES = {
+    "restored": "what pipelines recorded is that of the backup, too",
+    "kept": "the backup has nothing of pipelines: they are left as they were",
+    "absent": "what the backup has of pipelines was left out: this platform has none",
+    "foreign": "what the backup has of pipelines was left out: it names the namespaces of {source}'s teams",
+}
+"""What became of pipelines, as ziggurat/backup/restoring.py tells it."""
 
 
 @click.command(
@@ -56,7 +67,8 @@ def command(
     """Put a backup back: the database as it was, and every artifact that the backup has.
 
     What is there now is backed up first. The backup is fetched and checked as a whole before anything is
-    overwritten. Artifacts that are newer than the backup stay where they are.
+    overwritten. Artifacts that are newer than the backup stay where they are. What pipelines recorded comes
+    back with it, if it is this platform's (or one's of the same name).
     """
     from ziggurat.backup.restoring import restore
 
@@ -70,16 +82,21 @@ def command(
     backups = open_backups(blueprint, as_json=as_json, **options)
     platform = backups.namespace
     _require_name(platform, confirmed)
-    chosen = snapshot if source else _choose(backups.list(), snapshot)
+    found = () if source else backups.list()
+    chosen = snapshot if source else _choose(found, snapshot)
     if not confirmed:
-        _ask(platform, f"backup {chosen}{f' of {source}' if source else ''}")
+        overwritten = _overwritten(backups, found, chosen, source)
+        _ask(platform, overwritten, f"backup {chosen}{f' of {source}' if source else ''}")
     saved = None if skip_backup else backups.make("before-restore")
     password = password_file.read_text().strip() if password_file else None
-    restore(backups, chosen, source=source, prefix=prefix, password=password)
+    pipelines = restore(backups, chosen, source=source, prefix=prefix, password=password)
     if as_json:
-        print_json({"restored": chosen, "from": source or platform, "before": saved and saved.as_json()})
+        before = saved and saved.as_json()
+        print_json({"restored": chosen, "from": source or platform, "before": before, "pipelines": pipelines})
         return
     click.echo(f"restored: backup {chosen} of {source or platform}")
+    if pipelines in _PIPELINES:
+        click.echo(_PIPELINES[pipelines].format(source=source))
     if saved:
         click.echo(f"what was there before is backup {saved.id}")
 
@@ -103,7 +120,17 @@ def _choose(found: tuple[Any, ...], snapshot: str) -> str:
     return snapshot
 
 
-def _ask(platform: str, what: str) -> None:
-    click.echo(f"overwrites the database of {platform}, and its artifacts, by {what}", err=True)
+def _overwritten(backups: Backups, found: tuple[Snapshot, ...], chosen: str, source: str | None) -> str:
+    """What is overwritten beside the database; what another repository's backup has is not known yet."""
+    if source:
+        too = source == backups.namespace
+    else:
+        too = any(each.pipelines for each in found if each.id == chosen)
+    more = ", and what its pipelines recorded" if too and backups.has_pipelines() else ""
+    return f"and its artifacts{more}"
+
+
+def _ask(platform: str, more: str, what: str) -> None:
+    click.echo(f"overwrites the database of {platform}, {more}, by {what}", err=True)
     if click.prompt(f"type {platform} to go on", default="", show_default=False, err=True) != platform:
         raise DeclinedError("nothing was changed")

@@ -21,6 +21,8 @@ from ziggurat.plan import plan
 NAMESPACE = "acme-ml"
 CORE, BATCH = f"/api/v1/namespaces/{NAMESPACE}", f"/apis/batch/v1/namespaces/{NAMESPACE}"
 BLUEPRINT = "apiVersion: ziggurat/v1\nname: acme-ml\nphase: starter\nteams: {vision: {}}\nbackup: {keep: 7}\n"
+WITH_PIPELINES = f"{BLUEPRINT.replace('starter', 'orchestration')}pipelines: {{}}\n"
+SERVERS = ("mlflow", "metadata-grpc-service", "ml-pipeline-server")
 SERVED = {
     "CronJob": f"{BATCH}/cronjobs",
     "Job": f"{BATCH}/jobs",
@@ -61,6 +63,8 @@ class Jobs:
     snapshots: list[Object] = field(default_factory=lambda: [FIRST, SECOND])
     endings: dict[str, Ending] = field(default_factory=dict[str, Ending])
     """By the verb: `backup`, `list`, `verify`, `restore`, `upgrade`, `accounts`; others end well."""
+    pipelines: str = ""
+    """What the step `fetch` of a restore says becomes of pipelines."""
     ran: list[str] = field(default_factory=list[str])
     """The verbs in their order."""
     _count: Any = field(default_factory=itertools.count)
@@ -84,6 +88,9 @@ class Jobs:
             self.snapshots.append(snapshot(f"cccc{next(self._count):04}", "2026-03-03T01:30:00Z", kind))
         log = ending.log if ending.code or ending.log else self.log(verb)
         self.api.objects[f"{CORE}/pods/{name}/log"] = log
+        if verb == "restore" and self.pipelines:
+            said = f"restoring snapshot\npipelines: {self.pipelines}\n"
+            self.api.objects[f"{CORE}/pods/{name}/log?container=fetch"] = said
 
     def log(self, verb: str) -> str:
         return json.dumps(self.snapshots) if verb == "list" else "done"
@@ -123,9 +130,10 @@ class Jobs:
         self.api.add(f"{CORE}/events", event)
 
     def on_deleted(self, path: str) -> None:
-        """A pod of the server that goes is replaced by another."""
-        if path == f"{CORE}/pods/mlflow-0":
-            self.api.add(f"{CORE}/pods", server("mlflow-1"))
+        """A pod of a server that goes is replaced by another."""
+        name, _, number = path.rpartition("/")[2].rpartition("-")
+        if name in SERVERS:
+            self.api.add(f"{CORE}/pods", server(name, int(number) + 1))
 
 
 def state(container: str, ending: Ending) -> Object:
@@ -137,9 +145,9 @@ def state(container: str, ending: Ending) -> Object:
     return {"terminated": {"exitCode": ending.code}}
 
 
-def server(name: str) -> Object:
+def server(name: str, number: int = 0) -> Object:
     return {
-        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "mlflow"}},
+        "metadata": {"name": f"{name}-{number}", "labels": {"app.kubernetes.io/name": name}},
         "status": {"conditions": [{"type": "Ready", "status": "True"}]},
     }
 
@@ -167,25 +175,26 @@ def verb_of(job: Object) -> str:
 
 
 @cache
-def planned() -> str:
+def planned(blueprint: str) -> str:
     """The CronJobs, Jobs and Secrets of the platform's plan, as JSON."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "blueprint.yaml"
-        file.write_text(BLUEPRINT)
+        file.write_text(blueprint)
         objects = plan(load(file)).objects
     return json.dumps(
         [each.manifest for each in objects if each.namespace == NAMESPACE and each.kind in SERVED]
     )
 
 
-def serve_platform(api: KubeApi) -> Jobs:
+def serve_platform(api: KubeApi, blueprint: str = BLUEPRINT) -> Jobs:
     """Fills the API server with the platform, and has it play the platform's Jobs."""
-    for item in json.loads(planned()):
+    for item in json.loads(planned(blueprint)):
         item["metadata"]["creationTimestamp"] = "2026-03-01T00:00:00Z"
         if item["metadata"]["name"] == "backup-repository":
             item["data"] = {"password": "Y2FuYXJ5LXJlcG9zaXRvcnk="}  # canary-repository
         api.add(SERVED[item["kind"]], item)
-    api.add(f"{CORE}/pods", server("mlflow-0"))
+    for name in SERVERS:
+        api.add(f"{CORE}/pods", server(name))
     jobs = Jobs(api)
     api.on_made, api.on_deleted = jobs.on_made, jobs.on_deleted
     return jobs

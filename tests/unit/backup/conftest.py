@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from backup_api import NAMESPACE, Jobs, serve_platform
+from backup_api import NAMESPACE, WITH_PIPELINES, Jobs, serve_platform
 from kube_api import serve
 
 Verb = Callable[..., SimpleNamespace]
@@ -25,6 +25,15 @@ def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Jobs]:
             "ziggurat.commands.backup.open_serving", lambda *_, **__: (cluster, {"namespace": NAMESPACE})
         )
         yield serve_platform(api)
+
+
+@pytest.fixture
+def orchestrated(jobs: Jobs) -> Jobs:
+    """The same, of a platform with pipelines, the latest of whose backups has their part."""
+    jobs.api.objects.clear()
+    found = serve_platform(jobs.api, WITH_PIPELINES)
+    found.snapshots[-1] = found.snapshots[-1] | {"paths": ["/scratch/artifacts", "/scratch/pipelines"]}
+    return found
 
 
 @pytest.fixture

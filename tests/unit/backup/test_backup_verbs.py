@@ -47,6 +47,7 @@ def test_a_backup_for_machines(jobs: Jobs, ziggurat: Any) -> None:
             "kind": "manual",
             "bytes": 3 * 1024**2,
             "files": 12,
+            "pipelines": False,
         }
     }
     assert result.err == ""
@@ -209,6 +210,7 @@ def test_a_list_for_machines(jobs: Jobs, ziggurat: Any) -> None:
         "kind": "scheduled",
         "bytes": 3145728,
         "files": 12,
+        "pipelines": False,
     }
 
 

@@ -43,6 +43,7 @@ OUTPUTS: dict[str, Any] = {
 
 class KubeApi(ThreadingHTTPServer):
     """Answers from `objects` by path: a list is a collection, a number an error, text is not JSON.
+    A path with its query goes before the path alone.
 
     What is POSTed is there from then on, what is DELETEd no longer; `made` and `deleted` say what was, and
     `on_made` and `on_deleted` do what controllers would.
@@ -81,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        found = self.server.objects.get(path, 404)
+        found = self.server.objects.get(self.path, self.server.objects.get(path, 404))
         if path.endswith("/portforward") and found != 403:
             self.forward()
             return
