@@ -1,4 +1,4 @@
-"""The namespace of what the platform itself runs, shut first and then opened edge by edge."""
+"""The namespace of what the platform itself runs, shut but for the platform's own connections."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,15 +31,14 @@ class SystemNamespace(pulumi.ComponentResource):
     ) -> None:
         super().__init__(component_token(SystemNamespace), name, {"namespace": args.app.namespace}, opts)
         namespace = register(self, namespaces.namespace(args.app), holds_data=True)
-        policies = [network.deny_all(args.app)]
-        policies += [
-            network.app_policy(app, args.edges)
+        policies = [
+            register(self, network.app_policy(app, args.edges), depends_on=[namespace])
             for app in network.apps(args.edges)
             if app.namespace == args.app.namespace
         ]
-        self.ready: tuple[pulumi.Resource, ...] = (
-            namespace,
-            *(register(self, policy, depends_on=[namespace]) for policy in policies),
-        )
+        # The last of them stands for all: each object keeps a list of what it depends on in the state, which
+        # the engine writes anew at every step.
+        shut = register(self, network.deny_all(args.app), depends_on=[namespace, *policies])
+        self.ready: tuple[pulumi.Resource, ...] = (namespace, shut)
         self.namespace = pulumi.Output.from_input(args.app.namespace)
         self.register_outputs({"namespace": self.namespace})

@@ -115,12 +115,20 @@ def test_every_object_comes_after_its_namespace(planned):
     namespaces = {each.object_name: each.urn for each in planned.objects if each.kind == "Namespace"}
     for each in planned.objects:
         if each.namespace:
-            reached, pending = set(), [each.urn]
-            while pending:
-                for urn in dependencies.get(pending.pop(), set()) - reached:
-                    reached.add(urn)
-                    pending.append(urn)
-            assert namespaces[each.namespace] in reached, each.label
+            assert namespaces[each.namespace] in reached(each.urn, dependencies), each.label
+
+
+def test_no_pod_of_the_platforms_namespace_starts_before_its_network_policies(planned):
+    dependencies = {each.urn: set(each.dependencies) for each in planned.objects}
+    policies = {
+        each.urn
+        for each in planned.objects
+        if each.kind == "NetworkPolicy" and each.parent.endswith("-system")
+    }
+    assert policies
+    for each, _ in planned.pod_templates():
+        if each.namespace == planned.platform:
+            assert policies <= reached(each.urn, dependencies), each.label
 
 
 def test_custom_resources_come_after_the_chart_of_their_kind_and_so_go_before_it(planned):
