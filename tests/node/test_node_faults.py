@@ -14,7 +14,7 @@ from ziggurat.exit_codes import ExitCode
 from ziggurat.progress import silent
 
 TABLE = "Faults while a client writes five times a second"
-_KILLS = int(os.environ.get("NODE_POINTS", "5"))
+_KILLS = int(os.environ.get("NODE_POINTS", "3"))
 """At how many points `up` is killed; `NODE_POINTS=20 make test-node` is the full proof: 10 minutes more."""
 _SEED = 20
 _AWAY = 60
