@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 from standin.definitions import FOLDER
@@ -42,3 +43,12 @@ def as_json(folder: Path) -> Path:
 given = Path(os.environ.get(FOLDER) or BESIDE)
 if given.is_dir() and given.parent != CACHE:  # a worker is given what the first process has made
     os.environ[FOLDER] = str(as_json(given))
+
+
+@pytest.fixture(scope="module")
+def planned(request: pytest.FixtureRequest):
+    """What the blueprint comes to that a module names as its VARIANT; planned once."""
+    from blueprints import load
+    from ziggurat.plan import plan
+
+    return plan(load(request.module.VARIANT))
