@@ -257,7 +257,7 @@ def run_client(
         timeout=600,
     )
     if check and done.returncode != 0:
-        raise AssertionError(f"{script} {' '.join(arguments)}: {done.stderr[-2000:]}")
+        raise AssertionError(f"{script} {' '.join(arguments)}: {done.stderr[-8000:]}")
     return done
 
 
