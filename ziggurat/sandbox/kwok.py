@@ -26,6 +26,15 @@ from ziggurat.settings import Settings
 from ziggurat.toolchain import SANDBOX, Located, ensure
 
 _READY_SECONDS = 90
+_PORTS = (
+    "kubeApiserverPort",
+    "etcdPort",
+    "etcdPeerPort",
+    "kubeControllerManagerPort",
+    "kubeSchedulerPort",
+    "kwokControllerPort",
+)
+"""kwokctl's options for the ports of the cluster's programs."""
 _NEEDED = 400e6
 """Bytes of disk without which etcd will not start: it lays out two log files of 64 MB, and a margin."""
 
@@ -177,6 +186,8 @@ def _configuration(place: Place) -> dict[str, Any]:
             # A restarted kwok leaves the nodes alone until the leases of the one before have run out. Times
             # the heartbeat factor, which is 5; kwokctl's default is 40, so pods stood still for four minutes.
             "nodeLeaseDurationSeconds": 2,
+            # kwokctl takes the first free ones below 32768: two clusters made at once would take the same.
+            **dict(zip(_PORTS, processes.free_ports(len(_PORTS)), strict=True)),
             "etcdBinary": str(tools / "etcd"),
             "kubeApiserverBinary": str(tools / "kube-apiserver"),
             "kubeControllerManagerBinary": str(tools / "kube-controller-manager"),

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def move_taken_ports(cluster: Path, files: tuple[Path, ...]) -> dict[int, int]:
     described: dict[str, Any] = next(iter(yaml.safe_load_all(config.read_text())))
     components: list[dict[str, list[dict[str, Any]]]] = described.get("components") or []
     ports = [int(port["port"]) for component in components for port in component.get("ports") or ()]
-    moved = {port: _free_port() for port in ports if not _is_free(port)}
+    taken = [port for port in ports if not _is_free(port)]
+    moved = dict(zip(taken, free_ports(len(taken)), strict=True))
     for file in (config, cluster / "kubeconfig.yaml", *files):
         text = file.read_text()
         for old, new in moved.items():
@@ -125,7 +127,10 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """That many ports of this machine that nobody has now, each another."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
