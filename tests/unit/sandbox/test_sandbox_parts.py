@@ -144,7 +144,7 @@ def test_taken_ports_are_moved_everywhere(tmp_path: Path) -> None:
 
 
 def test_two_clusters_that_are_made_at_once_have_ports_of_their_own(settings: Settings) -> None:
-    """kwokctl would give both the first free ones below 32768; the second then waits in vain for 3 minutes."""
+    """kwokctl would give both the first free ones below 32768; the second then waits in vain."""
     options = [kwok._configuration(place(settings, name))["options"] for name in ("one", "two")]
     ports = [port for each in options for name, port in each.items() if name.endswith("Port")]
     assert len(ports) == len(set(ports)) == 2 * len(kwok._PORTS)
