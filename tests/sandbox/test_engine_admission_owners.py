@@ -9,15 +9,14 @@ import copy
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from components.apps import Apps
 from components.manifests import admission
 from components.notebooks import controller_app, kind
+from standin.definitions import by_name
 from ziggurat.cluster import Cluster, Refused, plural
 
 FOLDER = os.environ.get("ZIGGURAT_TEST_CRDS", "")
@@ -29,6 +28,11 @@ pytestmark = [
 NAME, TEAM = "owned", "owned-vision"
 Object = dict[str, Any]
 KINDS = ("TrainJob", "InferenceService", "Notebook", "Experiment")
+DEFINITIONS = (
+    "trainjobs.trainer.kubeflow.org",
+    "inferenceservices.serving.kserve.io",
+    "experiments.kubeflow.org",
+)
 GPU = {"limits": {"nvidia.com/gpu": "1"}}
 CPU = {"requests": {"cpu": "1"}}
 
@@ -138,12 +142,7 @@ def cluster(machine: Any, until: Callable[..., Any]) -> Any:
     """The cluster, with the kinds, a team's namespace and the policy in force."""
     found: Cluster = machine.cluster
     app = Apps.of(NAME).admission
-    definitions = [
-        each
-        for file in ("trainer", "kserve", "katib")
-        for each in yaml.safe_load_all(Path(FOLDER, f"{file}.yaml").read_text())
-        if each and each["kind"] == "CustomResourceDefinition" and each["spec"]["names"]["kind"] in KINDS
-    ]
+    definitions = list(by_name(FOLDER, DEFINITIONS).values())
     definitions.append(kind(controller_app(Apps.of(NAME).platform)))
     space = {**app.labels, "ziggurat.dev/team": "vision"}
     rule = admission.gpu_owners(KINDS, ("torch-distributed-a100", "mlflow-a100"))
