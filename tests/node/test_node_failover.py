@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 import pytest
 from onenode import modules
+from onenode.gates import asked_for
 from onenode.platform import Platform
 from onenode.writing import writing
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_FAILOVER"),
-    reason="NODE_FAILOVER=1 runs it: it builds CloudNativePG's operator and an image of PostgreSQL first",
-)
+pytestmark = asked_for("NODE_FAILOVER", "builds CloudNativePG's operator and an image of PostgreSQL first")
 TABLE = "The primary of the highly available database killed, while a client writes five times a second"
 NAME, PORT = "acme-ha", 5002
 OPERATOR = "cnpg-system"

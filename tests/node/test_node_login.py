@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-import os
 import time
 from contextlib import ExitStack
 
 import pytest
 from onenode.browser import Browser
+from onenode.gates import asked_for
 from onenode.platform import ask
 
 from components.signon.dex import user_secret
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_LOGIN"), reason="NODE_LOGIN=1 runs it: it takes three minutes"
-)
+pytestmark = asked_for("NODE_LOGIN", "takes three minutes")
 TABLE = "One login: who gets what of MLflow through Dex and oauth2-proxy"
 HOST, ISSUER = "mlflow.acme.internal", "login.acme.internal"
 PORTS = {HOST: 5011, ISSUER: 5012}

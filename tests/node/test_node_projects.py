@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
 import pytest
 from onenode import repository
+from onenode.gates import asked_for
 from onenode.platform import ask, run_client
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_PROJECTS"), reason="NODE_PROJECTS=1 runs it: it takes four minutes"
-)
+pytestmark = asked_for("NODE_PROJECTS", "takes four minutes")
 TABLE = "MLflow Projects"
 HERE = Path(__file__).parent
 IMAGE = "registry.acme.internal/vision/digits:1.0"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from onenode import kueue, modules, tools
+from onenode.gates import asked_for
 from onenode.kueue import Work, until
 
 from components.queues import RELEASE
@@ -20,10 +21,7 @@ from ziggurat.progress import Progress
 sys.path.append(str(Path(__file__).parents[1] / "charts"))  # how charts are rendered
 from rendering import planned, releases, render
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_QUEUES"),
-    reason="NODE_QUEUES=1 runs it: it builds Kueue's controller first, and takes five minutes",
-)
+pytestmark = asked_for("NODE_QUEUES", "builds Kueue's controller first, and takes five minutes")
 TABLE = "Queues: Jobs of 100m each; each team has 200m"
 _TEAMS = """\
 teams:

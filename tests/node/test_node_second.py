@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 
 import pytest
 from onenode import store as elsewhere
+from onenode.gates import asked_for
 from onenode.platform import Platform, run_client
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("NODE_SECOND"), reason="NODE_SECOND=1 runs it: it takes five minutes"
-)
+pytestmark = asked_for("NODE_SECOND", "takes five minutes")
 TABLE = "The backup of one platform, restored into another with a store of the user's"
 TEAMS = ("vision", "pricing")
 NAME, KEYS = "acme-dr", "store-keys"
