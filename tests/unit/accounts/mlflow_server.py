@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import free_port
 
 from blueprints.model.access import ClientSecretRef, OidcAuth
 from blueprints.model.teams import Team
@@ -116,12 +116,6 @@ def make_team_accounts(mlflow: Mlflow, password: str) -> None:
     desired = {"workspaces": ["pricing", "vision"], "accounts": {"vision": {"vision": "user"}}}
     made = converge(mlflow, desired, {"vision": password})
     assert made.returncode == 0, made.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(

@@ -15,7 +15,8 @@ from kube_api import OUTPUTS, PASSWORDS, USERS, serve
 
 sys.path.append(str(Path(__file__).parents[1] / "accounts"))  # the real MLflow server of its tests
 
-from mlflow_server import ADMIN, ADMIN_PASSWORD, Mlflow, free_port, start
+from mlflow_server import ADMIN, ADMIN_PASSWORD, Mlflow, start
+from servers import free_port
 
 from components.tracking import BASIC_AUTH
 from ziggurat.check import Result, check_platform

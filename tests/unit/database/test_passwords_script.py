@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import free_port, unprivileged
 
 from components.database.embedded import INIT_SCRIPT
 
@@ -128,19 +128,8 @@ def driver() -> str:
 def server(driver: str) -> Iterator[Server]:
     """PostgreSQL with every statement in its log, initialized by the platform's own script."""
     folder = Path(tempfile.mkdtemp(prefix="ziggurat-postgresql-"))
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        try:
-            account = pwd.getpwnam("postgres")
-        except KeyError:
-            account = pwd.getpwnam("nobody")
-        user = {"user": account.pw_uid, "group": account.pw_gid}
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    folder.chmod(0o755)
+    user, port = unprivileged(folder, "postgres"), free_port()
     data, log, bin_folder = folder / "data", folder / "log", programs()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     secret = folder / "initial"
     secret.write_text(FIRST["postgres"])
     secret.chmod(0o644)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from envoys import free_port
 from plans import found
 from real_envoy import Door, Seen, noting, running
+from servers import free_port
 
 from blueprints import load
 from blueprints.loader import loads

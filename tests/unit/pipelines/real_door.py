@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from envoys import free_port, running
+from envoys import running
+from servers import free_port
 
 from components.manifests.envoy import READY
 from components.manifests.metadata import App
