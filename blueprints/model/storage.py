@@ -58,7 +58,7 @@ class BackupDestination(Part):
     bucket: BucketName
     """The bucket's name; it must exist."""
     prefix: Label | None = None
-    """Where in the bucket the backups lie; left out, the platform's name."""
+    """Where in the bucket they lie; left out, the platform's name."""
     region: str = Field(default="us-east-1", min_length=1)
     """The bucket's region; stores other than AWS mostly take any."""
     endpoint: StoreUrl | None = None

@@ -62,9 +62,9 @@ def keep_no_logs(home: Path) -> None:
     """Keeps the engine from writing its debug log into a PULUMI_HOME: a file is where it wants its folder.
 
     The CLI (3.259) logs each command at its most detailed level, whatever is asked for, and has no switch for
-    that (pkg/v3/logging: `StartLogging` goes on without a log where the folder cannot be made). On a
-    platform of 400 objects it is 11 MB and a third of the engine's processor time for each run.
-    Where nothing can be written the engine will say so better.
+    that (pkg/v3/logging: `StartLogging` goes on without a log where the folder cannot be made). That is 11 MB
+    for a run of 400 objects, and a third of the engine's processor time for a small preview. Where nothing
+    can be written the engine will say so better.
     """
     logs = home / "logs"
     with suppress(OSError):
