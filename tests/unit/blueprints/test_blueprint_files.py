@@ -82,7 +82,7 @@ def test_ten_megabytes_are_refused_unparsed(tmp_path: Path) -> None:
     started = time.monotonic()
     text = said(tmp_path / "b.yaml")
     assert text == "b.yaml: is larger than 1 MiB — a blueprint is at most 1 MiB — is it the file you meant?"
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5, "parsing it takes minutes"
 
 
 @pytest.mark.parametrize(
