@@ -65,15 +65,9 @@ def restore(platform, *options, check=True):
     return platform.ziggurat(*fixed, *options, check=check)
 
 
-def in_server(platform, script, *arguments):
-    """Runs Python in the tracking server's pod, which has an S3 client and the store's address."""
-    where = ("-n", platform.name, "deployment/mlflow", "--")
-    return platform.kubectl("exec", *where, "python", "-c", script, *arguments)
-
-
 def destroy_content(platform):
     sql = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; ALTER SCHEMA public OWNER TO pg_database_owner"
-    in_server(platform, _WIPE)
+    platform.in_server(_WIPE)
     where = ("exec", "-n", platform.name, "postgresql-0", "--", "psql", "-U", "postgres", "-d", "mlflow")
     platform.kubectl(*where, "-c", sql)
 
@@ -134,7 +128,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_overwritten(platform, in
     keys = platform.secret(platform.name, "seaweedfs-backup")
 
     def harm(how):
-        in_server(platform, _HARM_PACKS, how, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+        platform.in_server(_HARM_PACKS, how, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
 
     def refused(how):
         found = backup(platform, "verify", check=False)
@@ -163,4 +157,4 @@ def _forget_repository(platform):
     code = (
         f"import sys\nkeys = dict(aws_access_key_id=sys.argv[1], aws_secret_access_key=sys.argv[2])\n{wipe}"
     )
-    in_server(platform, code, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    platform.in_server(code, keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])

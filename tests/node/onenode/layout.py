@@ -41,7 +41,7 @@ class Layout:
     @property
     def platforms(self) -> dict[str, Path]:
         """The folders of the platforms that tests provision on the node, with their projects and states."""
-        return {name: self.root / name for name in ("platform", "second", "available")}
+        return {name: self.root / name for name in ("platform", "second", "available", "archived")}
 
     @property
     def kubeconfig(self) -> Path:

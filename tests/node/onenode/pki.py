@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,13 +61,27 @@ def write_all(layout: Layout) -> None:
         _kubeconfig(layout, name, layout.root / "conf" / f"{name}.kubeconfig")
 
 
+def self_signed(common: str, names: Sequence[str]) -> tuple[str, str]:
+    """A key, and the certificate of these names that it signs itself: both as PEM, kept nowhere."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder(_name(common), _name(common), key)
+    builder = builder.add_extension(x509.ExtendedKeyUsage(_USES), critical=False)
+    if names:
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        builder = builder.add_extension(alternatives, critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
+    return _pem(key).decode(), certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
 def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
+    path.write_bytes(_pem(key))
 
 
 def _builder(

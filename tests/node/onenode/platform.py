@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +132,11 @@ class Platform:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout + (done.stderr if not check else "")
 
+    def in_server(self, script: str, *arguments: str) -> str:
+        """Runs Python in a tracking server's pod, which has an S3 client and the store's address."""
+        where = ("-n", self.name, "deployment/mlflow", "--")
+        return self.kubectl("exec", *where, "python", "-c", script, *arguments)
+
     def exec(self, namespace: str, pod: str) -> list[str]:
         """The command line that runs the words after it in a pod."""
         return ["kubectl", "--kubeconfig", str(self.kubeconfig), "exec", "-n", namespace, pod, "--"]
@@ -241,6 +246,15 @@ def wait_for(url: str, seconds: float) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"no answer from {url} for {seconds:.0f} s")
         time.sleep(0.3)
+
+
+def until(look: Callable[[], Any], wanted: Any, explain: Callable[[], Any], seconds: float = 60) -> float:
+    """Waits until `look` finds what is wanted; the seconds that it took."""
+    start = time.monotonic()
+    while (found := look()) != wanted:
+        assert time.monotonic() < start + seconds, (found, wanted, explain())
+        time.sleep(0.3)
+    return round(time.monotonic() - start, 1)
 
 
 def run_client(

@@ -46,10 +46,21 @@ class Writer:
             assert time.monotonic() < deadline, said
             time.sleep(0.2)
 
-    def verify(self) -> dict[str, Any]:
-        """What the server has of all that it acknowledged."""
-        out, _ = self.run("verifier.py", self.notes).communicate(timeout=300)
+    def acknowledged_after(self, moment: float) -> list[int]:
+        """The numbers of the writes that were acknowledged later than that (seconds since the epoch)."""
+        lines = map(json.loads, self.notes.read_text().splitlines())
+        return [line["acknowledged"] for line in lines if "acknowledged" in line and line["at"] > moment]
+
+    def verify(self, until: float | None = None) -> dict[str, Any]:
+        """What the server has of all that it acknowledged, or of that until a moment and after it."""
+        moment = () if until is None else (until,)
+        out, _ = self.run("verifier.py", self.notes, *moment).communicate(timeout=300)
         return json.loads(out.splitlines()[-1])
+
+
+def note(table: Table, text: str) -> None:
+    """A row of the table about something else than writing."""
+    table.add(fault=text, acknowledged="-", lost="-", refused_and_tried_again="-", longest_downtime="-")
 
 
 @contextmanager
