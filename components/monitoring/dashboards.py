@@ -9,7 +9,7 @@ from typing import Any
 from blueprints.model import Blueprint
 from blueprints.model.storage import EmbeddedArtifacts
 from components.manifests.metadata import Manifest
-from components.monitoring.rules import OBJECTIVE
+from components.monitoring.objective import OBJECTIVE
 from components.monitoring.targets import targets
 
 SOURCE: dict[str, str] = {"type": "prometheus", "uid": "${source}"}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import tempfile
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def of_version(version):
 
 
 def main():
+    # The client says why a download failed at this level alone; what it raises tells only the path.
+    logging.getLogger("mlflow.store.artifact.runs_artifact_repo").setLevel(logging.DEBUG)
     client = MlflowClient()
     experiments = client.search_experiments()
     runs = {

@@ -20,6 +20,9 @@ from typing import Any
 MLFLOW_CLIENT = "mlflow==3.17.2"
 """What a data scientist installs. The client's version is the server's."""
 
+_LATE = 5
+"""How often in a row the server may be silent for 3 s before the connection to it counts as dead."""
+
 CLIENT = Path(__file__).parents[1] / "client"
 _PROJECT = """\
 name: ziggurat
@@ -195,8 +198,12 @@ class Platform:
                 done.wait(0.3)
 
         def watch() -> None:  # kubectl does not end when its pod does, until a connection fails
+            late = 0
             while not done.wait(1):
-                if ask(f"http://127.0.0.1:{port}/health", timeout=3).status == 0 and processes:
+                answer = ask(f"http://127.0.0.1:{port}/health", timeout=3)
+                late = late + 1 if "timed out" in answer.body else 0
+                # A server that carries a gigabyte may be slow to answer: its connection is no dead one.
+                if processes and answer.status == 0 and not 0 < late < _LATE:
                     processes[0].terminate()
 
         threads = [threading.Thread(target=each, daemon=True) for each in (keep, watch)]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from blueprints import load
-from components.monitoring import rules
+from components.monitoring import objective, rules
 from components.monitoring.dashboards import dashboards
 
 VARIANTS = Path(__file__).parents[2] / "program" / "variants"
@@ -71,7 +71,7 @@ COUNT = 'count by (severity, window) (ALERTS{alertname="TrackingErrorBudget", al
 
 
 def firing(*windows: str) -> list[dict[str, Any]]:
-    severity = {burn.long: burn.severity for burn in rules.BURNS}
+    severity = {burn.long: burn.severity for burn in objective.BURNS}
     return [
         {"labels": f'{{severity="{severity[window]}", window="{window}"}}', "value": 1} for window in windows
     ]

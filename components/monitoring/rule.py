@@ -1,0 +1,49 @@
+"""What rules are made of: an alert, a recording, a series of a platform."""
+
+from __future__ import annotations
+
+from blueprints.model import Blueprint
+from blueprints.names import system_namespace
+from components.manifests.metadata import Manifest
+from components.monitoring.targets import targets
+
+PAGE, TICKET = "page", "ticket"
+"""Severities: now, whatever the hour; within some days."""
+
+
+def record(name: str, expression: str, platform: str) -> Manifest:
+    return {"record": name, "expr": expression, "labels": {"platform": platform}}
+
+
+def alert(
+    name: str,
+    expression: str,
+    *,
+    severity: str,
+    platform: str,
+    summary: str,
+    remedy: str,
+    lasting: str = "",
+) -> Manifest:
+    return {
+        "alert": name,
+        "expr": expression,
+        **({"for": lasting} if lasting else {}),
+        "labels": {"severity": severity, "platform": platform},
+        "annotations": {"summary": summary, "remedy": remedy},
+    }
+
+
+def series(name: str, platform: str, **labels: str) -> str:
+    chosen = "".join(f', {label}="{value}"' for label, value in labels.items())
+    return f'{name}{{platform="{platform}"{chosen}}}'
+
+
+def measured(blueprint: Blueprint, name: str) -> bool:
+    return any(target.name == name for target in targets(blueprint))
+
+
+def own_namespaces(blueprint: Blueprint) -> str:
+    """A pattern of the platform's own namespaces; teams see to their own volumes and pods."""
+    platform = system_namespace(blueprint.name)
+    return f"{platform}|{platform}-(monitoring|gpu)"
