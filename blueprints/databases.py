@@ -177,7 +177,7 @@ def recovery_begins(blueprint: Blueprint) -> Iterator[Finding]:
             "has no effect on a cluster that is there already",
             database.recover.server_name,
             "it says what a cluster begins with when it is made",
-            "docs/operations.md (Any moment of the past) has the steps; take it out when they are done",
+            "docs/operations.md (Any moment of the past) has the steps, and how to take it out",
         )
 
 

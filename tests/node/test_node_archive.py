@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 
@@ -12,7 +13,9 @@ from onenode.gates import asked_for
 from onenode.platform import until
 from onenode.writing import note, writing
 
+from blueprints import load
 from components.manifests.cnpg import PLUGIN
+from components.monitoring import data_rules
 from components.versions import PLUGIN_BARMAN_CLOUD, ImageSource
 
 pytestmark = asked_for("NODE_ARCHIVE", "builds CloudNativePG's operator, Barman's plugin and images for both")
@@ -158,6 +161,18 @@ def test_a_base_backup_is_made_at_once(archived, table):
     assert "lastFailedBackupTime" not in window[OLD]
 
 
+def test_the_servers_show_what_the_alerts_look_at(archived):
+    wanted = {
+        name
+        for each in data_rules.archive(load(archived.platform.blueprint).blueprint)
+        for name in re.findall(r"(\w+)\{", each["expr"])
+    }
+    assert len(wanted) == 3
+    pod = f"/api/v1/namespaces/{NAME}/pods/{archived.primary()}:9187/proxy/metrics"
+    shown = archived.platform.kubectl("get", "--raw", pod)
+    assert wanted <= set(re.findall(r"^(\w+)[{ ]", shown, re.MULTILINE))
+
+
 def test_nobody_else_gets_into_the_archive(archived, table):
     some = next(iter(in_bucket(archived, OLD)))
     tried = [(verb, name) for verb, name in (("list", ""), ("get", some), ("put", "x"), ("delete", some))]
@@ -166,6 +181,8 @@ def test_nobody_else_gets_into_the_archive(archived, table):
             assert store(archived, who, verb, "archive", name) == "AccessDenied", (who, verb)
     for verb in ("list", "get", "put", "delete"):
         assert store(archived, "archive", verb, "artifacts", "mlflow/x") == "AccessDenied", verb
+    for verb in ("put", "delete"):  # by which old base backups go
+        assert store(archived, "archive", verb, "archive", "x") == "done"
     assert some in in_bucket(archived, OLD)
     note(table, "other users of the store in the archive, and its user elsewhere: AccessDenied")
 
@@ -196,8 +213,8 @@ def test_a_deleted_cluster_is_recovered_to_a_moment_between_two_writes(archived,
     recover = f'  recover: {{serverName: {OLD}, targetTime: "{target}"}}\n'
     platform.blueprint.write_text(first.replace(archive(OLD), archive(NEW, recover)))
     start = time.monotonic()
-    platform.ziggurat(*platform.up_words, "--refresh")
-    note(table, f"recovered, and MLflow on it (up --refresh): {time.monotonic() - start:.0f} s")
+    platform.ziggurat(*platform.up_words, "--take-over")
+    note(table, f"recovered, and MLflow on it (up --take-over): {time.monotonic() - start:.0f} s")
     archived.wait_whole()
     old = in_bucket(archived, OLD)
     with platform.forwarded(PORT):
@@ -213,14 +230,34 @@ def test_a_deleted_cluster_is_recovered_to_a_moment_between_two_writes(archived,
     # What was on its way at that moment may be there; nothing that began later is.
     assert set(found["later"]) <= {after[0]}
 
-    platform.blueprint.write_text(first.replace(archive(OLD), archive(NEW)))
-    platform.up()
-    archived.wait_whole()
     again = tmp_path / "again"
     again.mkdir()
     with platform.forwarded(PORT) as uri, writing(platform, python, again, "(after it)", table, uri):
         pass
     file = ship(archived)
     assert [name for name in in_bucket(archived, NEW, "wals/") if name.endswith(f"/{file}.gz")]
-    assert in_bucket(archived, OLD) == old  # nobody writes there any more
     until(lambda: bool(in_bucket(archived, NEW, "base/")), True, lambda: in_bucket(archived, NEW), 360)
+    assert in_bucket(archived, OLD) == old  # nobody writes there any more
+
+
+def test_how_the_cluster_began_can_be_taken_out_again(archived):
+    """As docs/operations.md has it: by hand first, as the webhook takes one way to begin alone."""
+    platform = archived.platform
+    platform.blueprint.write_text(re.sub(r"  recover: .*\n", "", platform.blueprint.read_text()))
+    refused = platform.ziggurat("preview", str(platform.blueprint), "--stand-in", check=False)
+    assert "Only one bootstrap method can be specified" in refused.stderr
+    patch = [
+        {
+            "op": "replace",
+            "path": "/spec/bootstrap",
+            "value": {"initdb": {"database": "mlflow", "owner": "mlflow"}},
+        },
+        {"op": "remove", "path": "/spec/externalClusters"},
+    ]
+    words = ("patch", "clusters.postgresql.cnpg.io", "postgresql", "-n", NAME, "--type=json", "-p")
+    platform.kubectl(*words, json.dumps(patch))
+    platform.up()
+    archived.wait_whole()
+    assert archived.cluster()["spec"]["bootstrap"].keys() == {"initdb"}
+    assert platform.ziggurat("preview", str(platform.blueprint), "--stand-in").stdout.count("no change") == 1
+    ship(archived)
