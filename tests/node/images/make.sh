@@ -206,7 +206,7 @@ make_mysql() {
 	debootstrap --variant=minbase sid "$1" "$mirror"
 	cp /etc/resolv.conf "$1/etc/resolv.conf"
 	chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C bash -euc "
-		apt-get update -q
+		apt-get -o Acquire::Check-Valid-Until=false update -q # sid's lists are good for a week; a mirror may be older
 		apt-get install -q -y --no-install-recommends mysql-server-core mysql-client-core
 		groupadd --system --gid 999 mysql
 		useradd --system --gid 999 --uid 999 --home-dir /var/lib/mysql --shell /bin/false mysql
