@@ -21,9 +21,15 @@ def elsewhere(settings, tmp_path) -> layout.Layout:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ports = {"api_port": 26443, "etcd_port": 22379, "kubelet_port": 20250, "dns_port": 20053}
     return replace(
-        layout.from_environment(settings), root=tmp_path / "node", proxy_ports=(20256, port), **ports
+        layout.from_environment(settings),
+        root=tmp_path / "node",
+        api_port=26443,
+        etcd_port=22379,
+        kubelet_port=20250,
+        kubelet_health_port=20248,
+        dns_port=20053,
+        proxy_ports=(20256, port),
     )
 
 

@@ -63,6 +63,8 @@ class Machine:
     settings: Settings
     folder: Path
     said: list[str]
+    checkpoints: bool = True
+    """Whether the engine writes the state after each step, or at the end alone."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -73,6 +75,7 @@ class Machine:
             "ZIGGURAT_STATE_DIR": str(self.settings.state),
             "ZIGGURAT_DOWNLOADS": "on" if self.settings.downloads else "off",
             "PULUMI_HOME": str(self.folder / "pulumi-home"),
+            **({} if self.checkpoints else {"PULUMI_SKIP_CHECKPOINTS": "true"}),
         }
 
     def start(self, *arguments: object, **variables: str) -> subprocess.Popen[str]:
@@ -143,8 +146,12 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """The machine, with a sandbox that runs."""
+def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine, with a sandbox that runs.
+
+    A module may do without CHECKPOINTS: writing a large state hundreds of times is most of the engine's work.
+    Not where a run is killed, or where what is written on the way is the matter.
+    """
     found = Settings.from_environment()
     wanted = (*toolchain.ENGINE, *toolchain.SANDBOX)
     missing = [name for name in wanted if toolchain.locate(name, found) is None]
@@ -156,7 +163,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     settings = replace(found, state=folder / "state")
     sandbox.up(settings, silent())
-    yield Machine(settings, folder, [])
+    yield Machine(settings, folder, [], getattr(request.module, "CHECKPOINTS", True))
     sandbox.reset(settings, silent())
 
 

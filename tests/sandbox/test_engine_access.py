@@ -10,6 +10,7 @@ import os
 import pytest
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "entered"
 GATEWAY = "gateway.networking.k8s.io/v1"

@@ -11,6 +11,7 @@ import pytest
 from ziggurat.cluster import Cluster, Refused, plural
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME, TEAM = "rules", "rules-vision"
 Object = dict[str, Any]

@@ -9,6 +9,7 @@ import pytest
 from shipped import NAME, SECONDS, destroy, put, settled, up
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 EVIDENCE = {
     "pod-security": "holds",

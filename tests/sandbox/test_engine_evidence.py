@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "audited"
 BLUEPRINT = """\

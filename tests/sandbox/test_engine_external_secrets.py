@@ -23,6 +23,7 @@ from ziggurat.errors import ZigguratError
 from ziggurat.exit_codes import ExitCode
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "stored"
 API = "external-secrets.io/v1"

@@ -18,6 +18,7 @@ from ziggurat.cluster import Refused
 from ziggurat.exit_codes import ExitCode
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "acme-ml"
 REAL = bool(os.environ.get("ZIGGURAT_TEST_CRDS"))

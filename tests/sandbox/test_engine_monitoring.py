@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "measured"
 SPACE = f"{NAME}-monitoring"

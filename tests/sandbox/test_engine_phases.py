@@ -9,6 +9,7 @@ import pytest
 from shipped import claims, destroy, put, settled, up
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 
 def test_a_platform_climbs_from_automation_to_orchestration(machine):

@@ -16,6 +16,7 @@ import pytest
 from ziggurat.cluster import Cluster, Refused
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "runs"
 BLUEPRINT = f"""\

@@ -14,6 +14,7 @@ from blueprints import load
 from ziggurat.cluster import Refused
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "pooled"
 REAL = bool(os.environ.get("ZIGGURAT_TEST_CRDS"))

@@ -13,6 +13,7 @@ import pytest
 from ziggurat.cluster import Refused
 
 pytestmark = pytest.mark.sandbox
+CHECKPOINTS = False
 
 NAME = "queued"
 KUEUE = "kueue.x-k8s.io/v1beta2"

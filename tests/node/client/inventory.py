@@ -2,14 +2,17 @@
 
 import hashlib
 import json
-import logging
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 _ADDED_BY_CLIENT = "registered_model_meta"
+_BROKEN = ("Connection broken", "Connection aborted", "Connection refused")
 
 
 def of_run(client, run):
@@ -17,14 +20,30 @@ def of_run(client, run):
         key: [[point.step, point.value] for point in client.get_metric_history(run.info.run_id, key)]
         for key in sorted(run.data.metrics)
     }
-    return {"params": run.data.params, "metrics": history, "artifacts": artifacts(client, run.info.run_id)}
+    return {"params": run.data.params, "metrics": history, "artifacts": artifacts(client, run.info)}
 
 
-def artifacts(client, run_id):
+def artifacts(client, info):
     with tempfile.TemporaryDirectory() as folder:
-        for item in client.list_artifacts(run_id):
-            mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=item.path, dst_path=folder)
+        for item in client.list_artifacts(info.run_id):
+            # Not by `runs:/`, which says that a download failed, and not why.
+            download(f"{info.artifact_uri}/{item.path}", folder)
         return digests(folder)
+
+
+def download(uri, folder):
+    """A forwarded connection that ends takes the download with it; its user starts both anew. What the
+    server itself answers is final: it reads the whole file before it sends the first byte."""
+    for left in (2, 1, 0):
+        try:
+            mlflow.artifacts.download_artifacts(uri, dst_path=folder)
+        except MlflowException as error:
+            if not left or not any(word in str(error) for word in _BROKEN):
+                raise
+            sys.stderr.write(f"tried again: {error}\n")
+            time.sleep(3)
+        else:
+            return
 
 
 def digests(folder):
@@ -37,13 +56,11 @@ def digests(folder):
 
 def of_version(version):
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}", dst_path=folder)
+        download(f"models:/{version.name}/{version.version}", folder)
         return digests(folder)
 
 
 def main():
-    # The client says why a download failed at this level alone; what it raises tells only the path.
-    logging.getLogger("mlflow.store.artifact.runs_artifact_repo").setLevel(logging.DEBUG)
     client = MlflowClient()
     experiments = client.search_experiments()
     runs = {

@@ -180,6 +180,7 @@ def files(layout: Layout) -> dict[Path, str]:
         "address": layout.address,
         "port": layout.kubelet_port,
         "healthzBindAddress": "127.0.0.1",
+        "healthzPort": layout.kubelet_health_port,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},

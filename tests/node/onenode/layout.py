@@ -29,6 +29,7 @@ class Layout:
     api_port: int = 16443
     etcd_port: int = 12379
     kubelet_port: int = 10250
+    kubelet_health_port: int = 10248
     dns_port: int = 10053
     proxy_ports: tuple[int, int] = (10256, 10249)
     queue: int = 4100
@@ -70,7 +71,7 @@ class Layout:
             "kube-controller-manager": self.api_port + 1,
             "kube-scheduler": self.api_port + 2,
             "kubelet": self.kubelet_port,
-            "kubelet's health": 10248,
+            "kubelet's health": self.kubelet_health_port,
             "kube-proxy's health": self.proxy_ports[0],
             "kube-proxy's metrics": self.proxy_ports[1],
             "coredns": self.dns_port,

@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from onenode import images, processes
 from onenode.layout import Layout
@@ -17,7 +17,7 @@ from ziggurat.toolchain.model import this_machine
 PACKAGES = "libseccomp-dev iptables nftables conntrack iproute2 debootstrap gcc pkg-config"
 _PROGRAMS = ("ip", "nft", "iptables", "ip6tables", "conntrack", "debootstrap", "unshare", "kubectl")
 _PATIENCE = 10
-"""Seconds that a port may still be in use."""
+"""Seconds that ports may still be in use."""
 _FREE_GB = 12
 """Programs 0.5, images 2.6, containerd 4.8, and room for volumes."""
 
@@ -67,12 +67,16 @@ def problems(layout: Layout, *, building: bool = True) -> Iterator[tuple[str, st
             f"{free:.0f} GB are free at {layout.root}, and it takes {_FREE_GB}",
             "free some, or set NODE_DIR",
         )
-    for name, port in layout.ports.items():
-        if not any(processes.find(layout.root, own) for own in _owners(name)) and _taken(layout, port):
-            yield (
-                f"port {port}, for {name}, is in use",
-                f"end what listens there (ss -ltnp 'sport = :{port}')",
-            )
+    others = {
+        name: port
+        for name, port in layout.ports.items()
+        if not any(processes.find(layout.root, own) for own in _owners(name))
+    }
+    for name, port in _taken(layout, others).items():
+        yield (
+            f"port {port}, for {name}, is in use",
+            f"end what listens there (ss -ltnp 'sport = :{port}')",
+        )
 
 
 def _install(missing: list[str]) -> str:
@@ -103,14 +107,14 @@ def _existing(layout: Layout) -> str:
     return str(folder)
 
 
-def _taken(layout: Layout, port: int) -> bool:
-    """Whether something listens there and goes on to: one that was killed does until all of it is gone."""
+def _taken(layout: Layout, ports: Mapping[str, int]) -> dict[str, int]:
+    """Where something listens and goes on to: what was killed listens until all of it is gone."""
     deadline = time.monotonic() + _PATIENCE
-    while listened := _listened(layout, port):
+    while taken := {name: port for name, port in ports.items() if _listened(layout, port)}:
         if time.monotonic() > deadline:
             break
         time.sleep(0.2)
-    return listened
+    return taken
 
 
 def _listened(layout: Layout, port: int) -> bool:
