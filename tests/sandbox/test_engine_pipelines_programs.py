@@ -56,6 +56,7 @@ pipelines: {{}}
 """
 VISION, PRICING = f"{NAME}-vision", f"{NAME}-pricing"
 LONG = 600
+CHECKPOINTS = False
 PROGRAMS = {
     "ml-pipeline-server": "apiserver",
     "ml-pipeline-persistenceagent": "persistence_agent",
