@@ -92,7 +92,8 @@ def schedule_pod(parts: Parts, images: ImageSource) -> Manifest:
         resources=_SCHEDULE_RESOURCES,
         command=["/bin/controller"],
         args=args,
-        env=workloads.plain({"CRON_SCHEDULE_TIMEZONE": "UTC"}),
+        # The API server refuses version 1 as well; this one runs what is in a ScheduledWorkflow by itself.
+        env=workloads.plain({"CRON_SCHEDULE_TIMEZONE": "UTC", "BLOCK_V1_PIPELINES": "true"}),
         ports={"metrics": SCHEDULE_METRICS},
         volumes=[token],
     )

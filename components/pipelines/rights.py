@@ -175,6 +175,7 @@ def runner_rules() -> list[Manifest]:
     """What the pods of a run may do in their namespace, and with them what tasks do there."""
     return [
         _rule(_ARGO, ["workflowtaskresults"], ["create", "patch"]),
+        _rule(_ARGO, ["workflows"], ["get"]),  # a driver reads for when its run was scheduled
         _rule("", ["configmaps"], ["get"], [LAUNCHER]),
         _rule("", ["secrets"], ["get"], [STORE_SECRET]),
         _rule("", ["pods"], ["get"]),

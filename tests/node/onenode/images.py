@@ -18,7 +18,10 @@ from ziggurat.progress import Progress
 from ziggurat.toolchain.lock import exclusive
 
 RECIPES = Path(__file__).parent.parent / "images"
-_MORE = ("NODE_ARCHIVE", "NODE_FAILOVER", "NODE_LOGIN", "NODE_PROJECTS", "NODE_QUEUES")
+_MORE = (
+    *("NODE_ARCHIVE", "NODE_FAILOVER", "NODE_LOGIN", "NODE_PIPELINES", "NODE_PROJECTS", "NODE_QUEUES"),
+    "ZIGGURAT_TEST_KFP",
+)
 """Variables that ask for images which only some tests want."""
 _PAUSE = "registry.k8s.io/pause:3.10.1"
 

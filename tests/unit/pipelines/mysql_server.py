@@ -41,12 +41,14 @@ class MySql:
     socket: Path
     scratch: Path
     """What the script has as its folder /scratch/pipelines."""
+    password: str
+    """Root's."""
 
     def sql(self, statements: str, *options: str) -> str:
         """What root is answered, on the server's own machine."""
         client = [self.programs / "mysql", "--no-defaults", f"--socket={self.socket}", "--user=root"]
         client += ["--batch", "--skip-column-names", "--raw", *options]
-        environment = {**os.environ, "MYSQL_PWD": PASSWORDS["root"]}
+        environment = {**os.environ, "MYSQL_PWD": self.password}
         done = subprocess.run(
             client, input=statements, env=environment, capture_output=True, text=True, check=False
         )
@@ -83,13 +85,15 @@ class MySql:
 
 
 @contextmanager
-def running() -> Generator[MySql]:
-    """One server with the platform's users, on an empty volume."""
+def running(statements: str = "", password: str = PASSWORDS["root"]) -> Generator[MySql]:
+    """One server with the platform's users, on an empty volume; with those that a platform's own `statements`
+    make, where they are given."""
     found = programs()
     folder = Path(tempfile.mkdtemp(prefix="ziggurat-mysql-"))
     user, port = unprivileged(folder), free_port()
     # Later versions than the platform's know no mysql_native_password.
-    statements = init_statements(PASSWORDS_IN_SQL).replace("WITH mysql_native_password BY", "BY")
+    statements = statements or init_statements(PASSWORDS_IN_SQL)
+    statements = statements.replace("WITH mysql_native_password BY", "BY")
     init = folder / "init.sql"
     init.write_text(statements)
     init.chmod(0o644)
@@ -108,7 +112,7 @@ def running() -> Generator[MySql]:
                 break
             assert process.poll() is None, log.read_text()
             time.sleep(0.1)
-        yield MySql(found, port, where, folder / "scratch")
+        yield MySql(found, port, where, folder / "scratch", password)
     finally:
         process.terminate()
         process.wait(60)

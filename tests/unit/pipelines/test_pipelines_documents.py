@@ -14,12 +14,14 @@ from blueprints.model.teams import Team, User
 from components.manifests.metadata import App
 from components.pipelines import page, rights
 from components.pipelines.configuration import Pages, api_config, launcher, workflow_config
+from components.pipelines.controllers import schedule_pod
 from components.pipelines.database import init_statements
 from components.pipelines.definitions import definitions
 from components.pipelines.parts import Parts
 from components.pipelines.stores import engine_store, run_store
 from components.pipelines.teams import account_of
 from components.scripts import script
+from components.versions import ImageSource
 
 PARTS = Parts.of("acme")
 SEAWEEDFS = App("acme", "acme", "seaweedfs", "artifacts")
@@ -203,6 +205,20 @@ def test_no_part_may_change_anything_outside_of_the_teams_namespaces():
             assert "*" not in (*rule["resources"], *rule["verbs"], *rule["apiGroups"])
             asked = rule["apiGroups"][0] in ("authorization.k8s.io", "authentication.k8s.io")
             assert asked or not WRITE & set(rule["verbs"]), (each.part.name, rule)
+
+
+def test_a_driver_may_read_when_its_run_was_scheduled():
+    """By its Workflow's label (2.17.0, v2/cmd/driver); without the right it takes the time of creation."""
+    (rule,) = (each for each in rights.runner_rules() if "workflows" in each["resources"])
+    assert (rule["apiGroups"], rule["verbs"]) == (["argoproj.io"], ["get"])
+
+
+def test_schedules_run_nothing_of_version_1_either():
+    """Its controller makes runs of pinned versions itself (2.17.0) and asks its own environment."""
+    pod = schedule_pod(PARTS, ImageSource())
+    env = {each["name"]: each["value"] for each in pod["spec"]["containers"][0]["env"]}
+    document = api_config(Pipelines(), PARTS, ("mysql", 3306), {}, ("vision",), Pages())
+    assert env["BLOCK_V1_PIPELINES"] == document["BLOCK_V1_PIPELINES"] == "true"
 
 
 def test_secrets_are_read_by_name():
