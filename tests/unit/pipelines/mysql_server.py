@@ -41,7 +41,7 @@ class MySql:
     socket: Path
     scratch: Path
     """What the script has as its folder /scratch/pipelines."""
-    password: str
+    password: str = PASSWORDS["root"]
     """Root's."""
 
     def sql(self, statements: str, *options: str) -> str:
