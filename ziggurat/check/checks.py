@@ -329,9 +329,12 @@ def _claims(pod: dict[str, Any]) -> bool:
 
 
 def _shares(told: dict[str, Any], namespace: str) -> Iterable[tuple[str, float]]:
+    """Each claim's used part of what may be used, as `df` shows it: blocks kept for root are not to be had,
+    so `capacityBytes` is more than the sum of both."""
     for pod in cast("list[dict[str, Any]]", told.get("pods") or []):
         for volume in cast("list[dict[str, Any]]", pod.get("volume") or []):
             claim = cast("dict[str, str]", volume.get("pvcRef") or {})
-            capacity, free = volume.get("capacityBytes"), volume.get("availableBytes")
+            capacity, free = int(volume.get("capacityBytes") or 0), volume.get("availableBytes")
             if claim.get("namespace") == namespace and capacity and free is not None:
-                yield claim["name"], 100 * (1 - int(free) / int(capacity))
+                used = int(volume.get("usedBytes", capacity - int(free)))
+                yield claim["name"], 100 * used / max(used + int(free), 1)

@@ -182,27 +182,20 @@ def test_a_quota_is_there_and_has_room(
     assert outcomes(checked(objects, free_port(), tmp_path, quotas=wanted), "vision")["quota"] == outcome
 
 
+def counted(**counts: int) -> dict[str, Any]:
+    """What a kubelet tells of the database's volume."""
+    claim = {"name": "postgresql-data", "namespace": "acme"}
+    return {"pods": [{"volume": [{"pvcRef": claim, **counts}]}]}
+
+
 @pytest.mark.parametrize(
     ("summary", "outcome"),
     [
         (403, "skipped"),
         ({"pods": []}, "skipped"),
-        (
-            {
-                "pods": [
-                    {
-                        "volume": [
-                            {
-                                "pvcRef": {"name": "postgresql-data", "namespace": "acme"},
-                                "capacityBytes": 100,
-                                "availableBytes": 5,
-                            }
-                        ]
-                    }
-                ]
-            },
-            "failed",
-        ),
+        (counted(capacityBytes=100, availableBytes=5), "failed"),
+        (counted(capacityBytes=250, availableBytes=20, usedBytes=70), "ok"),  # the rest is root's own
+        (counted(capacityBytes=250, availableBytes=5, usedBytes=85), "failed"),
     ],
 )
 def test_volumes_are_counted_and_never_guessed(
