@@ -13,9 +13,9 @@ import uuid
 from urllib.parse import urlencode
 
 import pytest
+import uploads
 from onenode.gates import asked_for
-from onenode.kueue import until
-from onenode.platform import ask
+from onenode.platform import ask, until
 
 from components.manifests.envoy import READY
 from components.pipelines.parts import AUDIENCE, HTTP
@@ -106,15 +106,13 @@ def api(engine):
 @pytest.fixture(scope="module")
 def pipeline(engine, api):
     """What runs are made of."""
-    line = uuid.uuid4().hex
-    head = f'--{line}\r\nContent-Disposition: form-data; name="uploadfile"; filename="pipeline.yaml"\r\n\r\n'
-    query = urlencode({"name": f"two-steps-{line[:6]}", "namespace": f"{engine.name}-vision"})
-    body = f"{head}{PIPELINE}\r\n--{line}--\r\n".encode()
-    kind = {"Content-Type": f"multipart/form-data; boundary={line}"}
-    made = api("POST", f"pipelines/upload?{query}", body, **kind)
+    name = uuid.uuid4().hex[:6]
+    query = urlencode({"name": f"two-steps-{name}", "namespace": f"{engine.name}-vision"})
+    body, kind = uploads.form(PIPELINE)
+    made = api("POST", f"pipelines/upload?{query}", body, **{"Content-Type": kind})
     (version,) = api("GET", f"pipelines/{made['pipeline_id']}/versions")["pipeline_versions"]
     experiment = api(
-        "POST", "experiments", {"display_name": f"e-{line[:6]}", "namespace": f"{engine.name}-vision"}
+        "POST", "experiments", {"display_name": f"e-{name}", "namespace": f"{engine.name}-vision"}
     )
     return {
         "experiment_id": experiment["experiment_id"],

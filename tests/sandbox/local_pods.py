@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import tokens
+
 from ziggurat.cluster import Cluster
 
 _BRIDGE = "zigpods"
@@ -155,10 +157,7 @@ class Pods:
 
     def token(self, account: str, *audiences: str) -> str:
         """A token of a ServiceAccount."""
-        spec = {"expirationSeconds": 3600, **({"audiences": list(audiences)} if audiences else {})}
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
-        return self.cluster.request("POST", path, asked)["status"]["token"]
+        return tokens.of_account(self.cluster, self.namespace, account, *audiences)
 
     def _script(
         self, root: Path, spec: Mapping[str, Any], container: Mapping[str, Any], programs: Mapping[str, Path]
@@ -217,8 +216,8 @@ class Pods:
             elif "secret" in volume:
                 found = self._data("Secret", volume["secret"]["secretName"])
             elif "projected" in volume:
-                tokens = [each["serviceAccountToken"] for each in volume["projected"]["sources"]]
-                found = {each["path"]: self.token(account, each["audience"]) for each in tokens}
+                asked = [each["serviceAccountToken"] for each in volume["projected"]["sources"]]
+                found = {each["path"]: self.token(account, each["audience"]) for each in asked}
             else:
                 empty.append(at)
                 continue

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokens
 import yaml
 
 from ziggurat import sandbox, toolchain
@@ -129,9 +130,7 @@ def test_missing_rights_are_listed(machine, project, own):
     root = "/apis/rbac.authorization.k8s.io/v1"
     cluster.request("POST", f"{root}/clusterroles", read)
     cluster.request("POST", f"{root}/clusterrolebindings", viewer)
-    path = "/api/v1/namespaces/default/serviceaccounts/guest/token"
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = cluster.request("POST", path, request)["status"]["token"]
+    token = tokens.of_account(cluster, "default", "guest")
 
     blueprint = blueprint_for(machine, project, "guest", lambda config: token_of(config, token))
     ran = machine.run("preview", blueprint, "--stand-in", code=ExitCode.CLUSTER, **own)

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 import pytest
+import tokens
 
 from ziggurat.cluster import Cluster, Refused
 
@@ -100,10 +101,7 @@ def test_no_team_reports_what_became_of_runs(cluster, user, resource):
 
 def test_a_token_for_pipelines_says_whose_it_is_and_one_for_kubernetes_does_not(cluster):
     def reviewed(*audiences: str) -> dict[str, Any]:
-        path = f"/api/v1/namespaces/{VISION}/serviceaccounts/pipeline-runner/token"
-        spec = {"expirationSeconds": 600, **({"audiences": list(audiences)} if audiences else {})}
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        token = cluster.request("POST", path, asked)["status"]["token"]
+        token = tokens.of_account(cluster, VISION, "pipeline-runner", *audiences)
         review = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",

