@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +12,7 @@ from components.versions import CHARTS
 from ziggurat.cluster import Cluster
 from ziggurat.engine.state import Managed, Release, State
 from ziggurat.errors import ClusterError, ZigguratError
+from ziggurat.progress import Progress
 
 Object = dict[str, Any]
 
@@ -38,6 +40,9 @@ _ELSEWHERE: tuple[tuple[str, str, str], ...] = (
 _BY_HELM = "app.kubernetes.io/managed-by=Helm"
 _RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
 _DEFINITION = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+_VOLUME = ("v1", "PersistentVolume")
+_VOLUMES_SECONDS = 90.0
+"""How long volumes are waited for: a cloud's disk is detached, then deleted, within about a minute."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,33 @@ class Left:
         return lines
 
 
+def await_volumes(
+    cluster: Cluster, before: State, progress: Progress, seconds: float = _VOLUMES_SECONDS
+) -> None:
+    """Waits for the volumes that go after their claims, as a report made at once would name them as left.
+    What is kept (reclaim policy Retain) or does not go in time is not an error: the report has it."""
+    spaces = _spaces(before)
+
+    def going() -> int:
+        try:
+            volumes = cluster.objects(*_VOLUME, "")
+        except ClusterError:
+            return 0
+        return sum(1 for each in volumes if _is_of(each, spaces) and not _is_kept(each))
+
+    if not going():
+        return
+    deadline = time.monotonic() + seconds
+    with progress.step("volumes of the deleted claims") as step:
+        while (left := going()) and time.monotonic() < deadline:
+            step.detail = f"{left} still there"
+            time.sleep(1)
+
+
 def what_is_left(cluster: Cluster, before: State) -> Left:
     """What is still there of a platform whose state was `before`: of its own objects and of what its charts
     made, and the volumes that its claims leave behind."""
-    spaces = {item.name for item in before.objects if item.kind == "Namespace"}
+    spaces = _spaces(before)
     unseen: dict[str, None] = {}
 
     def listed(api_version: str, kind: str, namespace: str = "", selector: str = "") -> list[Object]:
@@ -91,7 +119,7 @@ def what_is_left(cluster: Cluster, before: State) -> Left:
         if before.releases:
             helms = listed(api_version, kind, namespace, _BY_HELM)
             found += [_label(kind, item) for item in helms if _of_release(item, before.releases)]
-    found += _volumes(listed("v1", "PersistentVolume"), spaces)
+    found += _volumes(listed(*_VOLUME), spaces)
     definitions = _definitions(listed, before.releases)
     return Left(tuple(dict.fromkeys(found)), definitions, tuple(unseen))
 
@@ -122,12 +150,27 @@ def _of_release(item: Object, releases: Iterable[Release]) -> bool:
     return owner in {(release.namespace, release.name) for release in releases}
 
 
+def _spaces(before: State) -> set[str]:
+    return {item.name for item in before.objects if item.kind == "Namespace"}
+
+
 def _volumes(volumes: Iterable[Object], spaces: set[str]) -> list[str]:
     return [
-        _label("PersistentVolume", volume)
+        _label("PersistentVolume", volume) + (" (kept: its reclaim policy)" if _is_kept(volume) else "")
         for volume in volumes
-        if ((volume.get("spec") or {}).get("claimRef") or {}).get("namespace") in spaces
+        if _is_of(volume, spaces)
     ]
+
+
+def _is_of(volume: Object, spaces: set[str]) -> bool:
+    claim = cast("Object", cast("Object", volume.get("spec") or {}).get("claimRef") or {})
+    return claim.get("namespace") in spaces
+
+
+def _is_kept(volume: Object) -> bool:
+    """Whether nobody deletes it: its class says so, and no person has."""
+    policy = cast("Object", volume.get("spec") or {}).get("persistentVolumeReclaimPolicy")
+    return policy != "Delete" and not volume["metadata"].get("deletionTimestamp")
 
 
 def _definitions(
@@ -159,6 +202,7 @@ def _waits_for(item: Object) -> str:
         for condition in cast("list[Object]", status.get("conditions") or [])
         if condition.get("type") in _TELLING and condition.get("status") == "True"
     ]
+    said += [str(status["message"])] if status.get("message") else []
     return "; ".join(said) or (
         f"finalizers {', '.join(finalizers)}" if finalizers else "its pods or parts end"
     )

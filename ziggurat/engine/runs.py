@@ -13,7 +13,7 @@ from blueprints import Loaded
 from ziggurat.cluster import Cluster
 from ziggurat.engine import dropping
 from ziggurat.engine.changes import SIGNS, Change, Outcome
-from ziggurat.engine.leftovers import Left, what_is_left, with_stuck
+from ziggurat.engine.leftovers import Left, await_volumes, what_is_left, with_stuck
 from ziggurat.engine.preflight import (
     Checked,
     check,
@@ -368,6 +368,7 @@ class Run:
         except ZigguratError as error:
             raise with_stuck(error, cluster, going) from error
         if with_data:
+            await_volumes(cluster, before, self.progress)
             left = what_is_left(cluster, before)
             self.engine.remove()
             return Destroyed(self.target, outcome, left=left, with_data=True)

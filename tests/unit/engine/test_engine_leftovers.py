@@ -6,9 +6,10 @@ import pytest
 
 from components.versions import CHARTS
 from ziggurat.cluster import plural
-from ziggurat.engine.leftovers import stuck, what_is_left, with_stuck
+from ziggurat.engine.leftovers import await_volumes, stuck, what_is_left, with_stuck
 from ziggurat.engine.state import Managed, Release, State
 from ziggurat.errors import ClusterError, InterruptedRunError
+from ziggurat.progress import silent
 
 OURS = {"app.kubernetes.io/instance": "acme", "app.kubernetes.io/part-of": "ziggurat"}
 HELM = {"app.kubernetes.io/managed-by": "Helm"}
@@ -93,11 +94,51 @@ def test_what_charts_leave_is_told_and_how_to_be_rid_of_it():
 
 def test_objects_with_our_labels_are_found_though_the_state_does_not_know_them():
     policy = thing("ValidatingAdmissionPolicy", "acme-tags", "admissionregistration.k8s.io/v1", labels=OURS)
-    volume = thing("PersistentVolume", "pvc-1") | {"spec": {"claimRef": {"namespace": "acme"}}}
-    assert what_is_left(Cluster(policy, volume), STATE).objects == (
+    assert what_is_left(Cluster(policy, volume("pvc-1")), STATE).objects == (
         "ValidatingAdmissionPolicy acme-tags",
         "PersistentVolume pvc-1",
     )
+
+
+def volume(name, policy="Delete", namespace="acme", **metadata):
+    claim = {"namespace": namespace, "name": "data"}
+    spec = {"persistentVolumeReclaimPolicy": policy, "claimRef": claim}
+    return thing("PersistentVolume", name, **metadata) | {"spec": spec}
+
+
+class GoingVolumes(Cluster):
+    """A cluster whose first object is gone after it was listed so many times."""
+
+    def __init__(self, *there, listings):
+        super().__init__(*there)
+        self.listings = listings
+
+    def objects(self, api_version, kind, namespace, selector=""):
+        found = super().objects(api_version, kind, namespace, selector)
+        self.listings -= 1
+        if not self.listings:
+            self.there = self.there[1:]
+        return found
+
+
+def test_volumes_that_go_are_waited_for_and_those_that_stay_are_not():
+    mine, kept, theirs = volume("pvc-1"), volume("pvc-2", "Retain"), volume("pvc-3", namespace="other")
+    cluster = GoingVolumes(mine, kept, theirs, listings=2)
+    await_volumes(cluster, STATE, silent())
+    assert cluster.there == (kept, theirs)
+    assert what_is_left(cluster, STATE).objects == ("PersistentVolume pvc-2 (kept: its reclaim policy)",)
+
+
+def test_a_volume_that_does_not_go_in_time_is_told_with_what_the_cluster_says_of_it():
+    said = "error deleting volume: disk is attached to node a"
+    stuck_one = volume("pvc-1", deletionTimestamp=DATE) | {"status": {"phase": "Failed", "message": said}}
+    cluster = Cluster(stuck_one)
+    await_volumes(cluster, STATE, silent(), seconds=0)
+    assert what_is_left(cluster, STATE).objects == (f"PersistentVolume pvc-1 (being deleted: {said})",)
+
+
+def test_volumes_that_may_not_be_listed_are_not_waited_for():
+    await_volumes(Cluster(forbidden={"PersistentVolume"}), STATE, silent(), seconds=600)
 
 
 def test_a_namespace_that_does_not_go_says_what_keeps_it():
