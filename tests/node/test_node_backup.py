@@ -68,8 +68,7 @@ def restore(platform, *options, check=True):
 def destroy_content(platform):
     sql = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; ALTER SCHEMA public OWNER TO pg_database_owner"
     platform.in_server(_WIPE)
-    where = ("exec", "-n", platform.name, "postgresql-0", "--", "psql", "-U", "postgres", "-d", "mlflow")
-    platform.kubectl(*where, "-c", sql)
+    platform.sql(sql)
 
 
 def amounts(found):

@@ -149,9 +149,9 @@ def test_credentials_rotated(platform, fault):
 
 def test_a_schema_upgrade_that_fails(platform, fault):
     """The server that runs keeps serving, the message says what failed, and the next run completes it."""
-    read = psql(platform, "SELECT version_num FROM alembic_version")
+    (read,) = platform.sql("SELECT version_num FROM alembic_version")
     with fault("schema upgrade Job fails, then succeeds"):
-        psql(platform, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        platform.sql("UPDATE alembic_version SET version_num = 'ffffffffffff'")
         try:
             failed = platform.ziggurat(
                 "rotate", str(platform.blueprint), "admin", "--yes", "--stand-in", check=False
@@ -161,11 +161,6 @@ def test_a_schema_upgrade_that_fails(platform, fault):
             assert "ffffffffffff" in failed.stderr  # the Job's own last words
             assert faults.ready(platform, "mlflow")
         finally:
-            psql(platform, f"UPDATE alembic_version SET version_num = '{read}'")  # noqa: S608  # its own value
+            platform.sql(f"UPDATE alembic_version SET version_num = '{read}'")  # noqa: S608  # its own value
         platform.up()
     assert_no_change(platform)
-
-
-def psql(platform, sql):
-    where = ("exec", "-n", platform.name, "postgresql-0", "--", "psql", "-U", "postgres", "-d", "mlflow")
-    return platform.kubectl(*where, "-tAc", sql).strip().splitlines()[0]

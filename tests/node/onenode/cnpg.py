@@ -73,9 +73,7 @@ class Servers:
 
     def sql(self, pod: str, statement: str) -> list[str]:
         """The lines that a server answers to its superuser."""
-        where = ("exec", "-n", self.platform.name, pod, "-c", "postgres", "--")
-        said = self.platform.kubectl(*where, "psql", "-U", "postgres", "-tAc", statement)
-        return said.strip().splitlines()
+        return self.platform.sql(statement, pod, "postgres")
 
 
 @contextmanager

@@ -140,6 +140,13 @@ class Platform:
         where = ("-n", self.name, "deployment/mlflow", "--")
         return self.kubectl("exec", *where, "python", "-c", script, *arguments)
 
+    def sql(self, statement: str, pod: str = "postgresql-0", database: str = "mlflow") -> list[str]:
+        """The lines that PostgreSQL answers to its superuser."""
+        said = self.kubectl(
+            "exec", "-n", self.name, pod, "--", "psql", "-U", "postgres", "-d", database, "-tAc", statement
+        )
+        return said.strip().splitlines()
+
     def exec(self, namespace: str, pod: str) -> list[str]:
         """The command line that runs the words after it in a pod."""
         return ["kubectl", "--kubeconfig", str(self.kubeconfig), "exec", "-n", namespace, pod, "--"]
