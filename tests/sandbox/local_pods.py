@@ -1,9 +1,9 @@
 """Pods of a sandbox's Deployments as processes of this machine, where the sandbox only simulates them.
 
 A process gets what its container would: command, arguments, variables, files, tokens of its ServiceAccount,
-its user, a root file system that it cannot write to, and a network address of its own, by which others find
-it under the name of its Service. It is no container runtime: no limits, no NetworkPolicies, no seccomp. It
-needs root and iproute2.
+its user, a root file system that it cannot write to, and the network address of its pod, by which others find
+it under the name of its Service, and the API server by the Service's own address. It is no container runtime:
+no limits, no NetworkPolicies, no seccomp. It needs root and iproute2. One test at a time has pods.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pod_network
 import tokens
 
 from ziggurat.cluster import Cluster
 
-_BRIDGE = "zigpods"
-_NET = "10.254.83"
-"""Addresses that nothing else here should use: .1 is this machine, and pods follow."""
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _KUBERNETES = "kubernetes.default.svc"
+_OF_IMAGE = 65532
+"""Who a container runs as where only its image says so."""
 _LINKS = {"lib": "usr/lib", "lib64": "usr/lib64", "sbin": "usr/sbin", "bin/sh": "/usr/bin/sh"}
 _SEEN = ("usr", "etc/ssl", "etc/alternatives", "dev", "proc")
 """What every pod sees of this machine."""
@@ -48,13 +47,15 @@ def why_not() -> str:
 
 @dataclass
 class Pod:
-    """A running process."""
+    """A running process: a pod, or one container of it."""
 
     name: str
     address: str
     process: subprocess.Popen[bytes]
     log: Path
     container: Mapping[str, Any]
+    files: Path
+    """Its root file system."""
 
     @property
     def said(self) -> str:
@@ -62,14 +63,16 @@ class Pod:
         return self.log.read_text(errors="replace")
 
     def answers(self, probe: str) -> bool:
-        """Whether the container's probe of that name succeeds now (HTTP and TCP)."""
+        """Whether the container's probe of that name succeeds now (all but commands)."""
         asked = self.container[probe]
         try:
+            if "grpc" in asked:
+                return _serving(f"{self.address}:{asked['grpc']['port']}")
             if http := asked.get("httpGet"):
-                url = f"http://{self.address}:{self._port(http['port'])}{http['path']}"
+                url = f"http://{self.address}:{self.port(http['port'])}{http['path']}"
                 with urllib.request.urlopen(url, timeout=5) as answer:  # our own
                     return 200 <= answer.status < 400
-            port = self._port(asked["tcpSocket"]["port"])
+            port = self.port(asked["tcpSocket"]["port"])
             with socket.create_connection((self.address, port), 5):
                 return True
         except OSError:
@@ -84,7 +87,8 @@ class Pod:
             time.sleep(0.2)
         return self
 
-    def _port(self, port: int | str) -> int:
+    def port(self, port: int | str) -> int:
+        """The number of a port that may be a name."""
         if isinstance(port, int):
             return port
         return next(each["containerPort"] for each in self.container["ports"] if each["name"] == port)
@@ -97,18 +101,42 @@ class Pods:
     cluster: Cluster
     namespace: str
     folder: Path
-    hosts: dict[str, str] = field(default_factory=lambda: {_KUBERNETES: f"{_NET}.1"})
+    hosts: dict[tuple[str, str], str] = field(
+        default_factory=lambda: {("kubernetes", "default"): pod_network.address(1)}
+    )
+    """The address of each Service, by its name and its namespace."""
     running: list[Pod] = field(default_factory=list[Pod])
+    listening: list[socket.socket] = field(default_factory=list[socket.socket])
+
+    def elsewhere(self, namespace: str) -> Pods:
+        """The pods of another namespace, on the same network."""
+        return replace(self, namespace=namespace)
 
     def address(self, service: str) -> str:
-        """The address of a Service, whether it runs yet or not."""
-        return self.hosts.setdefault(service, f"{_NET}.{len(self.hosts) + 1}")
+        """The address of a Service, whether it runs yet or not; every pod knows it by its name."""
+        key = (service, self.namespace)
+        if key not in self.hosts:
+            self.hosts[key] = pod_network.address(len(self.hosts) + 1)
+            for pod in self.running:
+                file = pod.files / "etc/hosts"
+                file.write_text(file.read_text() + self._host(*key))
+        return self.hosts[key]
 
     def serve(self, service: str, port: int, target: int) -> None:
         """Makes a server on this machine's loopback a Service's."""
         address = self.address(service)
-        _run("ip", "address", "add", f"{address}/24", "dev", _BRIDGE)
-        _forward((address, port), ("127.0.0.1", target))
+        pod_network.own(address, 24)
+        self.listening.append(pod_network.forward((address, port), ("127.0.0.1", target)))
+
+    def expose(self, service: str, pod: Pod) -> None:
+        """Leads a Service's own address to a pod, as kube-proxy does: by it the API server calls webhooks."""
+        found = self.cluster.find("v1", "Service", self.namespace, service)
+        assert found is not None, service
+        address = found["spec"]["clusterIP"]
+        pod_network.own(address, 32)
+        for each in found["spec"]["ports"]:
+            target = (pod.address, pod.port(each["targetPort"]))
+            self.listening.append(pod_network.forward((address, each["port"]), target))
 
     def start(
         self,
@@ -117,31 +145,44 @@ class Pods:
         env: Mapping[str, str] | None = None,
         command: list[str] | None = None,
         kind: tuple[str, str] = ("apps/v1", "Deployment"),
+        container: str = "",
     ) -> Pod:
-        """Runs the container of a Deployment; `programs`: which files and folders of this machine are where
-        in its image. `command`, where it is given, stands for the image's own."""
+        """Runs the container of a Deployment, or the one of that name; `programs`: which files and folders of
+        this machine are where in its image. `command`, where it is given, stands for the image's own."""
         found = self.cluster.find(*kind, self.namespace, name)
         assert found is not None, name
         spec = found["spec"]["template"]["spec"]
-        (container,) = spec["containers"]
-        root = self.folder / name
+        (chosen,) = [each for each in spec["containers"] if container in ("", each["name"])]
+        label = f"{name}.{container}" if container else name
+        root = self.folder / label
         shutil.rmtree(root, ignore_errors=True)
         address = self.address(name)
-        script = self.folder / f"{name}.sh"
-        script.write_text(self._script(root, spec, container, programs))
-        _network(name, address)
-        told = {**self._variables(name, address, spec, container), **(env or {})}
+        script = self.folder / f"{label}.sh"
+        script.write_text(self._script(root, spec, chosen, programs))
+        if not any(each.name == name for each in self.running):
+            pod_network.join(name, address)
+        told = {**self.variables(name, address, spec, chosen), **(env or {})}
         inside = ["env", "-i", *(f"{key}={value}" for key, value in told.items())]
-        inside += command or [*container.get("command", ()), *container.get("args", ())]
-        log = self.folder / f"{name}.log"
+        inside += command or [*chosen.get("command", ()), *chosen.get("args", ())]
+        log = self.folder / f"{label}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                ["ip", "netns", "exec", _netns(name), "unshare", "--mount", "sh", str(script), *inside],
+                [
+                    "ip",
+                    "netns",
+                    "exec",
+                    pod_network.namespace(name),
+                    "unshare",
+                    "--mount",
+                    "sh",
+                    str(script),
+                    *inside,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
             )
-        pod = Pod(name, address, process, log, container)
+        pod = Pod(name, address, process, log, chosen, root)
         self.running.append(pod)
         return pod
 
@@ -152,8 +193,9 @@ class Pods:
             return pod.process.wait(30)
         finally:
             pod.process.kill()
-            _run("ip", "netns", "delete", _netns(pod.name), check=False)
             self.running.remove(pod)
+            if not any(each.name == pod.name for each in self.running):
+                pod_network.leave(pod.name)
 
     def token(self, account: str, *audiences: str) -> str:
         """A token of a ServiceAccount."""
@@ -172,7 +214,9 @@ class Pods:
         for link, target in _LINKS.items():
             (root / link).parent.mkdir(parents=True, exist_ok=True)
             (root / link).symlink_to(target)
-        user, group = (spec["securityContext"][key] for key in ("runAsUser", "runAsGroup"))
+        context = {**spec.get("securityContext", {}), **container.get("securityContext", {})}
+        user = context.get("runAsUser", _OF_IMAGE)
+        group = context.get("runAsGroup", user)
         for inside in empty:
             shown[inside.lstrip("/")] = place = scratch / inside.strip("/").replace("/", "-")
             shutil.rmtree(place, ignore_errors=True)
@@ -191,15 +235,22 @@ class Pods:
         return "\n".join([*lines, ""])
 
     def _system_files(self) -> dict[str, str]:
-        names = [
-            f"{address} {name} {name}.{self.namespace} {name}.{self.namespace}.svc.cluster.local"
-            for name, address in self.hosts.items()
-        ]
         return {
-            "/etc/hosts": "\n".join(["127.0.0.1 localhost", *names, ""]),
+            "/etc/hosts": self.hosts_file(),
             "/etc/nsswitch.conf": "hosts: files\npasswd: files\n",
             "/etc/passwd": "root:x:0:0::/:/bin/sh\n",
         }
+
+    def hosts_file(self) -> str:
+        """The names that a pod of this namespace knows."""
+        return "127.0.0.1 localhost\n" + "".join(self._host(*key) for key in self.hosts)
+
+    def _host(self, service: str, namespace: str) -> str:
+        full = f"{service}.{namespace}"
+        names = [full, f"{full}.svc", f"{full}.svc.cluster.local"]
+        if namespace == self.namespace:
+            names.insert(0, service)
+        return f"{self.hosts[service, namespace]} {' '.join(names)}\n"
 
     def _files(
         self, spec: Mapping[str, Any], container: Mapping[str, Any]
@@ -212,9 +263,9 @@ class Pods:
         for mount in container.get("volumeMounts", ()):
             volume, at = volumes[mount["name"]], mount["mountPath"]
             if "configMap" in volume:
-                found = self._data("ConfigMap", volume["configMap"]["name"])
+                found = self.data("ConfigMap", volume["configMap"]["name"])
             elif "secret" in volume:
-                found = self._data("Secret", volume["secret"]["secretName"])
+                found = self.data("Secret", volume["secret"]["secretName"])
             elif "projected" in volume:
                 asked = [each["serviceAccountToken"] for each in volume["projected"]["sources"]]
                 found = {each["path"]: self.token(account, each["audience"]) for each in asked}
@@ -232,14 +283,14 @@ class Pods:
             files[f"{_ACCOUNT}/namespace"] = self.namespace
         return files, empty
 
-    def _data(self, kind: str, name: str) -> dict[str, str]:
+    def data(self, kind: str, name: str) -> dict[str, str]:
         found = self.cluster.find("v1", kind, self.namespace, name)
         assert found is not None, name
         if kind == "ConfigMap":
             return found["data"]
         return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
 
-    def _variables(
+    def variables(
         self, name: str, address: str, spec: Mapping[str, Any], container: Mapping[str, Any]
     ) -> dict[str, str]:
         fields = {"metadata.name": f"{name}-0", "metadata.namespace": self.namespace, "status.podIP": address}
@@ -252,7 +303,7 @@ class Pods:
         for each in container.get("env", ()):
             if source := each.get("valueFrom"):
                 if secret := source.get("secretKeyRef"):
-                    found[each["name"]] = self._data("Secret", secret["name"])[secret["key"]]
+                    found[each["name"]] = self.data("Secret", secret["name"])[secret["key"]]
                 else:
                     found[each["name"]] = fields[source["fieldRef"]["fieldPath"]]
             else:
@@ -263,69 +314,32 @@ class Pods:
 @contextmanager
 def opened(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Pods]:
     """A network for pods, with Kubernetes' API server in it; at the end all of them are ended."""
-    _clear()
     pods = Pods(cluster, namespace, folder)
-    _run("ip", "link", "add", _BRIDGE, "type", "bridge")
-    try:
-        _run("ip", "address", "add", f"{_NET}.1/24", "dev", _BRIDGE)
-        _run("ip", "link", "set", _BRIDGE, "up")
-        _forward((f"{_NET}.1", 443), ("127.0.0.1", int(cluster.server.rpartition(":")[2])))
-        yield pods
-    finally:
-        for pod in [*pods.running]:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                pods.stop(pod)
-        _clear()
+    with pod_network.opened():
+        try:
+            kubernetes = ("127.0.0.1", int(cluster.server.rpartition(":")[2]))
+            pods.listening.append(pod_network.forward((pod_network.address(1), 443), kubernetes))
+            yield pods
+        finally:
+            for pod in [*pods.running]:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    pods.stop(pod)
+            for each in pods.listening:
+                each.shutdown(socket.SHUT_RDWR)
 
 
-def _clear() -> None:
-    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    for line in listed.splitlines():
-        if line.startswith(f"{_BRIDGE}-"):
-            _run("ip", "netns", "delete", line.split()[0])
-    _run("ip", "link", "delete", _BRIDGE, check=False)
+def _serving(address: str) -> bool:
+    """What gRPC's own service of health says of the server as a whole."""
+    import grpc
 
-
-def _netns(name: str) -> str:
-    return f"{_BRIDGE}-{name}"
-
-
-def _network(name: str, address: str) -> None:
-    space, outside = _netns(name), f"zp{address.rpartition('.')[2]}"
-    _run("ip", "netns", "add", space)
-    _run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", space)
-    _run("ip", "link", "set", outside, "master", _BRIDGE, "up")
-    for words in (["address", "add", f"{address}/24", "dev", "eth0"], ["link", "set", "eth0", "up"]):
-        _run("ip", "-n", space, *words)
-    _run("ip", "-n", space, "link", "set", "lo", "up")
-
-
-def _run(*command: str, check: bool = True) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stderr}"
+    with grpc.insecure_channel(address) as channel:
+        asked = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            return asked(b"", timeout=5) == b"\x08\x01"
+        except grpc.RpcError:
+            return False
 
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-
-
-def _forward(listen: tuple[str, int], target: tuple[str, int]) -> None:
-    """Passes connections on, for as long as this process lives."""
-    server = socket.create_server(listen)
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
-
-    def accept() -> None:
-        while True:
-            caller, _ = server.accept()
-            called = socket.create_connection(target)
-            for pair in ((caller, called), (called, caller)):
-                threading.Thread(target=pump, args=pair, daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
