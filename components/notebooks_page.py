@@ -21,9 +21,9 @@ from blueprints.model import Blueprint
 from blueprints.names import team_namespace
 from components.apps import Apps
 from components.manifests import configuration, envoy, workloads
-from components.manifests.admission import API_VERSION, in_team_namespaces
 from components.manifests.metadata import App, Manifest, digest
 from components.manifests.network import Edge, NotebookPods, notebooks_policy
+from components.manifests.refusals import Refusal
 from components.namespaces import team_app
 from components.notebooks import PAGE, page_app
 from components.objects import component_token, register
@@ -111,8 +111,8 @@ class NotebooksPage(pulumi.ComponentResource):
                 workloads.disruption_budget(app),
             )
         ]
-        bound = register(self, services_policy(app), depends_on=args.after)
-        bound = register(self, services_binding(app), depends_on=[bound])
+        bound = register(self, SERVICES.policy(app), depends_on=args.after)
+        bound = register(self, SERVICES.binding(app), depends_on=[bound])
         ways = [
             register(
                 self,
@@ -331,47 +331,14 @@ def pod(args: NotebooksPageArgs, files: Mapping[str, str]) -> Manifest:
     )
 
 
-_SERVICES = "notebook-services"
-
-
-def services_policy(app: App) -> Manifest:
-    """No Service of a team is a name for something else: the door, which reaches the notebooks of all teams,
-    would go there for it."""
-    rule = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE", "UPDATE"],
-        "resources": ["services"],
-        "scope": "Namespaced",
-    }
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": f"{app.platform}-{_SERVICES}", "labels": app.labels},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": [rule]},
-            "validations": [
-                {
-                    "expression": "!has(object.spec.type) || object.spec.type != 'ExternalName'",
-                    "message": "a Service of the type ExternalName could lead to another team's notebooks. "
-                    "To do: name that host where it is used",
-                }
-            ],
-        },
-    }
-
-
-def services_binding(app: App) -> Manifest:
-    """Puts it into force in the platform's own team namespaces."""
-    name = f"{app.platform}-{_SERVICES}"
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": name, "labels": app.labels},
-        "spec": {
-            "policyName": name,
-            "validationActions": ["Deny"],
-            "matchResources": in_team_namespaces(app),
-        },
-    }
+SERVICES = Refusal(
+    "notebook-services",
+    "",
+    "v1",
+    "services",
+    "!has(object.spec.type) || object.spec.type != 'ExternalName'",
+    "a Service of the type ExternalName could lead to another team's notebooks. "
+    "To do: name that host where it is used",
+)
+"""No Service of a team is a name for something else: the door, which reaches all teams' notebooks, would
+go there for it."""

@@ -119,8 +119,10 @@ class PlatformTuning(pulumi.ComponentResource):
             self._team(team, args, app, roles)
         database = self._database(args)
         controller = self._controller(args, app, [*kinds, *roles, *database])
+        refusal = register(self, katib.TEMPLATES.policy(app), depends_on=kinds)
+        bound = register(self, katib.TEMPLATES.binding(app), depends_on=[refusal])
         for each in katib.webhooks(app, app.name, CERTIFICATE):
-            register(self, each, depends_on=controller)
+            register(self, each, depends_on=[*controller, bound])
         if args.tuning.host:
             self._page(args, [*kinds, *database])
         self.ready: tuple[pulumi.Resource, ...] = tuple(controller)

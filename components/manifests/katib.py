@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from components.manifests import controllers
 from components.manifests.controllers import RBAC, READ, cluster_role, rule
 from components.manifests.metadata import TEAM, App, Manifest
+from components.manifests.refusals import Refusal
 
 GROUP = "kubeflow.org"
 API_VERSION = f"{GROUP}/v1beta1"
@@ -94,6 +95,22 @@ def _configuration(app: App, kind: str, certificate: str, hooks: Sequence[Manife
         },
         "webhooks": list(hooks),
     }
+
+
+TEMPLATES = Refusal(
+    "experiment-templates",
+    GROUP,
+    "v1beta1",
+    "experiments",
+    "!has(object.spec) || !has(object.spec.trialTemplate) || !has(object.spec.trialTemplate.configMap) || "
+    "!has(object.spec.trialTemplate.configMap.configMapNamespace) || "
+    "object.spec.trialTemplate.configMap.configMapNamespace == object.metadata.namespace || "
+    "(request.operation == 'UPDATE' && object.spec == oldObject.spec)",
+    "the template of trials is of a ConfigMap of this namespace, not of another namespace. "
+    "To do: name one of this namespace in spec.trialTemplate.configMap, or write the template into "
+    "spec.trialTemplate.trialSpec",
+)
+"""Katib reads that ConfigMap as itself, and tells whoever asked what is in it."""
 
 
 def watching(app: App) -> Manifest:

@@ -209,14 +209,14 @@ class Pods:
         shown |= {inside.lstrip("/"): path.resolve() for inside, path in programs.items()}
         scratch = root.with_name(f"{root.name}.scratch")
         files, empty = self._files(spec, container)
-        for inside, text in {**files, **self._system_files()}.items():
-            _write(root / inside.lstrip("/"), text)
         for link, target in _LINKS.items():
             (root / link).parent.mkdir(parents=True, exist_ok=True)
             (root / link).symlink_to(target)
         context = {**spec.get("securityContext", {}), **container.get("securityContext", {})}
         user = context.get("runAsUser", _OF_IMAGE)
         group = context.get("runAsGroup", user)
+        for inside, text in {**files, **self._system_files(user, group)}.items():
+            _write(root / inside.lstrip("/"), text)
         for inside in empty:
             shown[inside.lstrip("/")] = place = scratch / inside.strip("/").replace("/", "-")
             shutil.rmtree(place, ignore_errors=True)
@@ -234,11 +234,11 @@ class Pods:
         )
         return "\n".join([*lines, ""])
 
-    def _system_files(self) -> dict[str, str]:
+    def _system_files(self, user: int, group: int) -> dict[str, str]:
         return {
             "/etc/hosts": self.hosts_file(),
             "/etc/nsswitch.conf": "hosts: files\npasswd: files\n",
-            "/etc/passwd": "root:x:0:0::/:/bin/sh\n",
+            "/etc/passwd": f"root:x:0:0::/:/bin/sh\nimage:x:{user}:{group}::/:/bin/sh\n",
         }
 
     def hosts_file(self) -> str:

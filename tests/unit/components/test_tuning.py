@@ -97,3 +97,16 @@ def test_trials_are_jobs_and_trainjobs_where_there_is_training(training: bool) -
     told = json.loads(katib_config(ImageSource(), training=training))
     kinds = [name.split(".")[0] for name in told["init"]["controller"]["trialResources"]]
     assert kinds == (["Job", "TrainJob"] if training else ["Job"])
+
+
+def test_templates_of_trials_are_of_the_teams_own_namespace(planned: Plan) -> None:
+    """Katib reads them as itself, and says in its refusals what it has read."""
+    (bound,) = found(planned, "ValidatingAdmissionPolicyBinding").values()
+    (policy,) = found(planned, "ValidatingAdmissionPolicy").values()
+    assert bound["spec"]["policyName"] == policy["metadata"]["name"] == "acme-ml-experiment-templates"
+    assert bound["spec"]["validationActions"] == ["Deny"]
+    hooks = found(planned, "ValidatingWebhookConfiguration").values()
+    (asked,) = (hook["rules"][0] for each in hooks for hook in each["webhooks"])
+    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert {key: rule[key] for key in asked} == asked, "whatever Katib is asked about"
+    assert "configMapNamespace == object.metadata.namespace" in policy["spec"]["validations"][0]["expression"]
