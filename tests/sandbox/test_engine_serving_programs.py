@@ -98,8 +98,9 @@ def installed(machine: Any, blueprint: Path, cluster: Cluster) -> None:
     namespace = release["namespace"]
     command = [str(machine.kubectl() / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
     command += ["--namespace", namespace, "apply", "--server-side", "-f", "-"]
-    given = "---\n".join(json.dumps(each) + "\n" for each in objects)
-    subprocess.run(command, input=given, text=True, check=True, capture_output=True)
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    done = subprocess.run(command, input=given, text=True, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
     certificates.issue(cluster, namespace, "serving-cert")
 
 

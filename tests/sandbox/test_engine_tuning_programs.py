@@ -65,6 +65,8 @@ ROOT = Path(__file__).parents[2]
 IDENTITY = "x-forwarded-email"
 EXPERIMENTS = "/apis/kubeflow.org/v1beta1/namespaces/{}/experiments"
 RATE = "${trialParameters.rate}"
+SMALL = {"cpu": "50m", "memory": "64Mi"}
+"""What `katib-config` has what Katib makes ask for; Katib adds room on the disk."""
 
 
 def documented() -> dict[str, Any]:
@@ -87,7 +89,7 @@ def real() -> dict[str, Any]:
     made["metadata"]["name"] = "rates"
     made["spec"] |= {"algorithm": {"algorithmName": "sobol"}, "maxTrialCount": 3, "maxFailedTrialCount": 0}
     container = template(made)["spec"]["containers"][0]
-    container["command"] = ["sh", "-c", f"echo loss=1 && echo accuracy={RATE}"]
+    container["command"] = ["sh", "-c", f"sleep 3 && echo accuracy={RATE}"]
     return made
 
 
@@ -233,7 +235,7 @@ def test_what_suggests_is_admitted_with_the_teams_account(cluster, experiment, u
     assert pod["spec"]["serviceAccountName"] == "team"
     assert pod["spec"]["imagePullSecrets"] == [{"name": "registry-login"}]
     assert container["securityContext"]["runAsNonRoot"] is True
-    assert container["resources"]["requests"] == {"cpu": "50m", "memory": "64Mi"}
+    assert SMALL.items() <= container["resources"]["requests"].items()
     assert cluster.find("v1", "Service", VISION, "rates-sobol") is not None
 
 
@@ -285,7 +287,7 @@ def test_a_trials_pod_has_a_collector_that_the_namespace_admits(cluster, pods, e
     training, collector = made["spec"]["containers"]
     assert collector["name"] == trial_pods.COLLECTOR
     assert collector["image"] == IMAGES.reference(KATIB_COLLECTOR)
-    assert collector["resources"]["requests"] == {"cpu": "50m", "memory": "64Mi"}
+    assert SMALL.items() <= collector["resources"]["requests"].items()
     assert collector["securityContext"] == training["securityContext"]
     bare = copy.deepcopy(pod)
     del bare["spec"]["containers"][0]["securityContext"]
@@ -308,7 +310,7 @@ def ask(pods: Pods, path: str, person: str, method: str = "GET", body: Any = Non
 def test_the_page_shows_people_their_teams_experiments(cluster, pods, experiment):
     query = f"?namespace={VISION}"
     status, text = ask(pods, f"/katib/fetch_experiments/{query}", "ada@acme.net")
-    assert (status, [each["Name"] for each in json.loads(text)]) == (200, ["rates"])
+    assert (status, [each["name"] for each in json.loads(text)]) == (200, ["rates"])
     status, text = ask(
         pods, f"/katib/fetch_hp_job_info/?experimentName=rates&namespace={VISION}", "ada@acme.net"
     )
@@ -339,7 +341,7 @@ def test_people_make_and_delete_experiments_on_the_page(cluster, pods, experimen
 
 def test_what_was_measured_goes_with_the_experiment(cluster, ada, pods, part, experiment, until):
     rows = "SELECT count(*) FROM observation_logs"
-    assert int(sql(part, rows)) >= 6
+    assert int(sql(part, rows)) >= 3
     ada.request("DELETE", f"{EXPERIMENTS.format(VISION)}/rates")
     until(lambda: cluster.find("kubeflow.org/v1beta1", "Experiment", VISION, "rates") is None)
     until(lambda: int(sql(part, rows)) == 0)

@@ -33,7 +33,8 @@ def run(pods: Pods, pod: dict[str, Any], collector: Path) -> str:
                 text=True,
             )
             for command in (
-                [*training["command"], *training["args"]],
+                # Kubernetes makes one of two dollars.
+                [each.replace("$$", "$") for each in (*training["command"], *training["args"])],
                 [str(collector), *collecting["args"]],
             )
         ]
