@@ -79,7 +79,7 @@ def engine(platform, table):
     start = time.monotonic()
     try:
         platform.up()
-        table.add(what="`up` with pipelines: every part is ready", seconds=round(time.monotonic() - start, 1))
+        table.add(what="`up` with pipelines: every part is ready", seconds=time.monotonic() - start)
         with platform.reached("ml-pipeline", HTTP, LOCAL, READY):
             yield platform
     finally:
@@ -161,7 +161,7 @@ def run(engine, api, pipeline, table):
     start = time.monotonic()
     made = api("POST", "runs", {"display_name": "first", **pipeline})
     found = ended(engine, api, made["run_id"])
-    table.add(what=f"the run, to its end: {found['state']}", seconds=round(time.monotonic() - start, 1))
+    table.add(what=f"the run, to its end: {found['state']}", seconds=time.monotonic() - start)
     return found
 
 
@@ -234,9 +234,7 @@ def test_the_same_again_takes_what_is_known(engine, api, pipeline, run, table):
     made = api("POST", "runs", {"display_name": "again", **pipeline})
     found = ended(engine, api, made["run_id"])
     assert found["state"] == "SUCCEEDED", (found, shown(engine))
-    table.add(
-        what="the same again, its first step from the cache", seconds=round(time.monotonic() - start, 1)
-    )
+    table.add(what="the same again, its first step from the cache", seconds=time.monotonic() - start)
     images = [
         each["metadata"]["annotations"].get("pipelines.kubeflow.org/runtime-role")
         for each in engine.objects("pods", f"{engine.name}-vision")
@@ -263,9 +261,7 @@ def test_a_schedule_starts_a_run(engine, api, pipeline, table):
     until(lambda: bool(started()), True, lambda: shown(engine), 120)
     api("POST", f"recurringruns/{made['recurring_run_id']}:disable", {})
     found = ended(engine, api, started()[0]["run_id"])
-    table.add(
-        what=f"a scheduled run, to its end: {found['state']}", seconds=round(time.monotonic() - start, 1)
-    )
+    table.add(what=f"a scheduled run, to its end: {found['state']}", seconds=time.monotonic() - start)
     assert found["state"] == "SUCCEEDED", (found, shown(engine))
     assert found["plugins_output"]["mlflow"]["state"] == "PLUGIN_SUCCEEDED"
 
@@ -302,7 +298,7 @@ def test_runs_come_back_from_a_backup(engine, api, pipeline, run, table):
     assert int(files) > 0
     start = time.monotonic()
     engine.ziggurat("backup", "now", str(engine.blueprint), "--stand-in", "--json")
-    table.add(what=f"backup of {len(before)} runs", seconds=round(time.monotonic() - start, 1))
+    table.add(what=f"backup of {len(before)} runs", seconds=time.monotonic() - start)
 
     passwords = engine.secret(engine.name, "mysql")
     for name in ("mlpipeline", "metadb"):
@@ -314,7 +310,7 @@ def test_runs_come_back_from_a_backup(engine, api, pipeline, run, table):
 
     start = time.monotonic()
     engine.ziggurat("restore", str(engine.blueprint), "--stand-in", "--confirm", engine.name)
-    table.add(what="restore", seconds=round(time.monotonic() - start, 1))
+    table.add(what="restore", seconds=time.monotonic() - start)
     assert engine.in_server(_WIPE, *login) == files
     with engine.reached("ml-pipeline", HTTP, LOCAL + 1, READY):
         restored = asking(engine, LOCAL + 1)
@@ -322,4 +318,4 @@ def test_runs_come_back_from_a_backup(engine, api, pipeline, run, table):
         made = restored("POST", "runs", {"display_name": "after", **pipeline})
         found = ended(engine, restored, made["run_id"])
         assert found["state"] == "SUCCEEDED", (found, shown(engine))
-        table.add(what="a run after it, to its end", seconds=round(time.monotonic() - start, 1))
+        table.add(what="a run after it, to its end", seconds=time.monotonic() - start)
