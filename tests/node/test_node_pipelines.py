@@ -107,12 +107,11 @@ def api(engine):
     return asking(engine, LOCAL)
 
 
-@pytest.fixture(scope="module")
-def pipeline(engine, api):
+def uploaded(engine, api, text=PIPELINE):
     """What runs are made of."""
     name = uuid.uuid4().hex[:6]
     query = urlencode({"name": f"two-steps-{name}", "namespace": f"{engine.name}-vision"})
-    body, kind = uploads.form(PIPELINE)
+    body, kind = uploads.form(text)
     made = api("POST", f"pipelines/upload?{query}", body, **{"Content-Type": kind})
     (version,) = api("GET", f"pipelines/{made['pipeline_id']}/versions")["pipeline_versions"]
     experiment = api(
@@ -122,6 +121,11 @@ def pipeline(engine, api):
         "experiment_id": experiment["experiment_id"],
         "pipeline_version_reference": {key: version[key] for key in ("pipeline_id", "pipeline_version_id")},
     }
+
+
+@pytest.fixture(scope="module")
+def pipeline(engine, api):
+    return uploaded(engine, api)
 
 
 def ended(engine, api, run_id, seconds=420):
@@ -288,23 +292,42 @@ print(len(found))
 """
 
 
-def test_runs_come_back_from_a_backup(engine, api, pipeline, run, table):
-    """MySQL's content and the bucket's go; restored, the same runs are known, and new ones work."""
+DATABASES = ("mlpipeline", "metadb")
+
+
+@pytest.fixture
+def mysql(engine):
+    """Asks MySQL for one of its databases, as who owns it."""
+    passwords = engine.secret(engine.name, "mysql")
+
+    def ask_mysql(database, statement):
+        login = ("env", f"MYSQL_PWD={passwords[database]}", "mysql", f"--user={database}")
+        words = (*login, "--protocol=tcp", "--host=127.0.0.1", "--skip-column-names", "-e", statement)
+        return engine.kubectl("exec", "-n", engine.name, "mysql-0", "--", *words).split()
+
+    return ask_mysql
+
+
+def test_runs_come_back_from_a_backup(engine, api, run, mysql, table):
+    """MySQL's content and the bucket's go; restored, the same runs are known, and new ones work.
+
+    What the metadata store's server has is in its container here, so its database holds but a mark, and the
+    run afterwards asks for no cache: what that names is gone.
+    """
     keys = engine.secret(engine.name, "seaweedfs-backup")
     login = (keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
     before = {each["run_id"]: each["state"] for each in listed(engine, api)}
     files = engine.in_server(_WIPE, *login)
     assert before[run["run_id"]] == "SUCCEEDED"
     assert int(files) > 0
+    mysql("metadb", "CREATE TABLE metadb.mark (number INT); INSERT INTO metadb.mark VALUES (42)")
     start = time.monotonic()
     engine.ziggurat("backup", "now", str(engine.blueprint), "--stand-in", "--json")
     table.add(what=f"backup of {len(before)} runs", seconds=time.monotonic() - start)
 
-    passwords = engine.secret(engine.name, "mysql")
-    for name in ("mlpipeline", "metadb"):
-        words = ("env", f"MYSQL_PWD={passwords[name]}", "mysql", "--protocol=tcp", "-h127.0.0.1", f"-u{name}")
-        again = f"DROP DATABASE {name}; CREATE DATABASE {name}"
-        engine.kubectl("exec", "-n", engine.name, "mysql-0", "--", *words, "-e", again)
+    for name in DATABASES:
+        mysql(name, f"DROP DATABASE {name}; CREATE DATABASE {name}")
+        assert mysql(name, f"SHOW TABLES IN {name}") == []
     engine.in_server(_WIPE, *login, "delete")
     assert int(engine.in_server(_WIPE, *login)) == 0
 
@@ -312,10 +335,13 @@ def test_runs_come_back_from_a_backup(engine, api, pipeline, run, table):
     engine.ziggurat("restore", str(engine.blueprint), "--stand-in", "--confirm", engine.name)
     table.add(what="restore", seconds=time.monotonic() - start)
     assert engine.in_server(_WIPE, *login) == files
+    assert mysql("metadb", "SELECT number FROM metadb.mark") == ["42"]
     with engine.reached("ml-pipeline", HTTP, LOCAL + 1, READY):
         restored = asking(engine, LOCAL + 1)
         assert {each["run_id"]: each["state"] for each in listed(engine, restored)} == before
-        made = restored("POST", "runs", {"display_name": "after", **pipeline})
+        start = time.monotonic()
+        fresh = uploaded(engine, restored, PIPELINE.replace("enableCache: true", "enableCache: false"))
+        made = restored("POST", "runs", {"display_name": "after", **fresh})
         found = ended(engine, restored, made["run_id"])
         assert found["state"] == "SUCCEEDED", (found, shown(engine))
         table.add(what="a run after it, to its end", seconds=time.monotonic() - start)
