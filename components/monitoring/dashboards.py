@@ -10,6 +10,7 @@ from blueprints.model import Blueprint
 from blueprints.model.storage import EmbeddedArtifacts
 from components.manifests.metadata import Manifest
 from components.monitoring.objective import OBJECTIVE
+from components.monitoring.rule import volumes_in_use
 from components.monitoring.targets import targets
 
 SOURCE: dict[str, str] = {"type": "prometheus", "uid": "${source}"}
@@ -107,8 +108,9 @@ def _resources(namespace: str) -> tuple[Panel, ...]:
 
 def _volume(namespace: str, claims: str) -> Panel:
     chosen = f'{{namespace="{namespace}", persistentvolumeclaim=~"{claims}"}}'
-    used = f"kubelet_volume_stats_used_bytes{chosen} / kubelet_volume_stats_capacity_bytes{chosen}"
-    return Panel("Volumes: share in use", ((used, "{{persistentvolumeclaim}}"),), "percentunit")
+    return Panel(
+        "Volumes: share in use", ((volumes_in_use(chosen), "{{persistentvolumeclaim}}"),), "percentunit"
+    )
 
 
 def _tracking(blueprint: Blueprint) -> Dashboard:

@@ -8,22 +8,17 @@ from blueprints.model import Blueprint
 from blueprints.model.storage import EmbeddedArtifacts, EmbeddedDatabase, HighlyAvailableDatabase
 from blueprints.names import system_namespace
 from components.manifests.metadata import Manifest
-from components.monitoring.rule import PAGE, TICKET, alert, measured, own_namespaces, series
-
-
-def _volumes(namespaces: str) -> tuple[str, str]:
-    chosen = f'{{namespace=~"{namespaces}"}}'
-    free = f"kubelet_volume_stats_available_bytes{chosen} / kubelet_volume_stats_capacity_bytes{chosen}"
-    return chosen, free
+from components.monitoring.rule import PAGE, TICKET, alert, measured, own_namespaces, series, volumes_in_use
 
 
 def storage(blueprint: Blueprint) -> Iterable[Manifest]:
-    chosen, free = _volumes(own_namespaces(blueprint))
+    chosen = f'{{namespace=~"{own_namespaces(blueprint)}"}}'
+    in_use, left = volumes_in_use(chosen), f"kubelet_volume_stats_available_bytes{chosen}"
     claim = "{{ $labels.namespace }}/{{ $labels.persistentvolumeclaim }}"
     grow = "raise `storage` of the part in the blueprint, then ziggurat up (the class has to allow it)"
     yield alert(
         "VolumeNearlyFull",
-        f"{free} < 0.1",
+        f"{in_use} > 0.9",
         lasting="10m",
         severity=PAGE,
         platform=blueprint.name,
@@ -32,7 +27,7 @@ def storage(blueprint: Blueprint) -> Iterable[Manifest]:
     )
     yield alert(
         "VolumeFullInDays",
-        f"({free} < 0.4) and predict_linear(kubelet_volume_stats_available_bytes{chosen}[6h], 4 * 86400) < 0",
+        f"({in_use} > 0.6) and predict_linear({left}[6h], 4 * 86400) < 0",
         lasting="1h",
         severity=TICKET,
         platform=blueprint.name,

@@ -47,3 +47,10 @@ def own_namespaces(blueprint: Blueprint) -> str:
     """A pattern of the platform's own namespaces; teams see to their own volumes and pods."""
     platform = system_namespace(blueprint.name)
     return f"{platform}|{platform}-(monitoring|gpu)"
+
+
+def volumes_in_use(chosen: str) -> str:
+    """The share of volumes in use, as `df` and `ziggurat check` count it: blocks that a filesystem reserves
+    for root are of its capacity, but nobody's to use."""
+    used, available = (f"kubelet_volume_stats_{which}_bytes{chosen}" for which in ("used", "available"))
+    return f"{used} / ({used} + {available})"

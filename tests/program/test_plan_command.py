@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -115,6 +116,17 @@ def test_an_unknown_version_takes_the_nearest_and_says_so(ziggurat):
     done = ziggurat("plan", TWO_TEAMS, "--kubernetes", "v1.99.3")
     assert done.returncode == 0
     assert done.stderr.startswith("no schemas of Kubernetes v1.99.3 are known; the nearest are those of 1.")
+
+
+def test_what_could_not_be_checked_is_one_line(ziggurat, monkeypatch):
+    monkeypatch.delenv("ZIGGURAT_TEST_CRDS", raising=False)
+    queues = TWO_TEAMS.with_name("queues.yaml")
+    done = ziggurat("plan", queues)
+    (note,) = done.stderr.splitlines()
+    assert re.fullmatch(r"note: (\d+) objects were not checked, .*: (\d+ \w+(, )?)+", note)
+    assert "2 LocalQueue, 2 Release, " in note
+    listed = json.loads(ziggurat("plan", queues, "--json").stdout)
+    assert len(listed["kubernetes"]["unchecked"]) == int(note.split()[1])
 
 
 def test_no_difference(edited, ziggurat):

@@ -15,7 +15,7 @@ class Table:
 
     def add(self, **cells: object) -> None:
         """One row; its keys are the columns."""
-        self.rows.append({name: str(value) for name, value in cells.items()})
+        self.rows.append({name: _shown(value) for name, value in cells.items()})
 
     def show(self) -> None:
         if not self.rows:
@@ -28,3 +28,7 @@ class Table:
         console = Console(width=120)
         console.print()
         console.print(grid)
+
+
+def _shown(value: object) -> str:
+    return f"{round(value, 1 if value >= 10 else 3):g}" if isinstance(value, float) else str(value)

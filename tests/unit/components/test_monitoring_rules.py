@@ -193,13 +193,17 @@ def test_a_backup_that_was_due_and_has_not_succeeded_is_a_ticket(promtool, tmp_p
 
 
 def test_a_volume_pages_before_it_is_full(promtool, tmp_path):
-    claim = 'namespace="acme-ml", persistentvolumeclaim="postgresql-data"'
-    series = {
-        f"kubelet_volume_stats_capacity_bytes{{{claim}}}": "100x600",
-        f"kubelet_volume_stats_available_bytes{{{claim}}}": "9x600",
-        'kubelet_volume_stats_capacity_bytes{namespace="other", persistentvolumeclaim="a"}': "100x600",
-        'kubelet_volume_stats_available_bytes{namespace="other", persistentvolumeclaim="a"}': "1x600",
-    }
+    """Fullness is of what may be used: the reserve for root of a half-full volume is not in use."""
+    volumes = (
+        ("acme-ml", "postgresql-data", 82, 9),
+        ("acme-ml", "half-full-with-a-reserve", 9, 9),
+        ("other", "a", 99, 1),
+    )
+    series: dict[str, str] = {}
+    for space, claim, used, available in volumes:
+        labels = f'{{namespace="{space}", persistentvolumeclaim="{claim}"}}'
+        for which, size in (("capacity", 100), ("used", used), ("available", available)):
+            series[f"kubelet_volume_stats_{which}_bytes{labels}"] = f"{size}x600"
     alert = 'count by (persistentvolumeclaim) (ALERTS{alertname="VolumeNearlyFull", alertstate="firing"})'
     expected = [{"labels": '{persistentvolumeclaim="postgresql-data"}', "value": 1}]
     run(promtool, tmp_path, series, [("30m", alert, expected)])
