@@ -59,7 +59,7 @@ class Pod:
 
     @property
     def said(self) -> str:
-        """All that it has printed."""
+        """All that it has printed, in earlier lives, too."""
         return self.log.read_text(errors="replace")
 
     def answers(self, probe: str) -> bool:
@@ -165,7 +165,7 @@ class Pods:
         inside = ["env", "-i", *(f"{key}={value}" for key, value in told.items())]
         inside += command or [*chosen.get("command", ()), *chosen.get("args", ())]
         log = self.folder / f"{label}.log"
-        with log.open("wb") as file:
+        with log.open("ab") as file:
             process = subprocess.Popen(
                 [
                     "ip",
@@ -217,6 +217,9 @@ class Pods:
         group = context.get("runAsGroup", user)
         for inside, text in {**files, **self._system_files(user, group)}.items():
             _write(root / inside.lstrip("/"), text)
+        for mount in container.get("volumeMounts", ()):
+            if "subPath" not in mount:  # a Secret may have nothing in it yet
+                (root / mount["mountPath"].lstrip("/")).mkdir(parents=True, exist_ok=True)
         for inside in empty:
             shown[inside.lstrip("/")] = place = scratch / inside.strip("/").replace("/", "-")
             shutil.rmtree(place, ignore_errors=True)
@@ -276,7 +279,7 @@ class Pods:
                 files[at] = found[key]
             else:
                 files |= {f"{at}/{name}": text for name, text in found.items()}
-        if spec.get("automountServiceAccountToken"):
+        if spec.get("automountServiceAccountToken", True):
             authority = Path(self.cluster._configuration.ssl_ca_cert).read_text()
             files[f"{_ACCOUNT}/token"] = self.token(account)
             files[f"{_ACCOUNT}/ca.crt"] = authority
@@ -288,7 +291,7 @@ class Pods:
         assert found is not None, name
         if kind == "ConfigMap":
             return found["data"]
-        return {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+        return {key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()}
 
     def variables(
         self, name: str, address: str, spec: Mapping[str, Any], container: Mapping[str, Any]
