@@ -199,9 +199,9 @@ def test_members_of_other_teams_serve_nothing_here(cluster, manager):
             eve.request(method, f"{SERVICES.format(VISION)}?dryRun=All", body)
 
 
-def test_kserve_refuses_what_nobody_fetches(ada):
+def test_kserve_refuses_what_cannot_be(ada):
     made = documented("churn")
-    made["metadata"]["name"] = "nowhere"
+    made["metadata"]["name"] = "never"
     made["spec"]["predictor"]["minReplicas"] = 3
     made["spec"]["predictor"]["maxReplicas"] = 1
     with pytest.raises(Refused, match="denied the request"):
@@ -248,7 +248,7 @@ for user, secret, key in zip(sys.argv[4::3], sys.argv[5::3], sys.argv[6::3]):
 def test_kserve_fetches_it_from_the_platforms_store_and_nothing_of_another_team(cluster, pods, written):
     """The store with the platform's identities; what fetches with the pod's variables."""
     store = ("apps/v1", "StatefulSet")
-    pods.start("seaweedfs", {"/usr/bin/weed": Path(KSERVE_FOLDER, "weed")}, kind=store).ready()
+    pods.start("seaweedfs", {"/bin/weed": Path(KSERVE_FOLDER, "weed")}, kind=store).ready()
     python = str(Path(KSERVE_FOLDER, "python"))
     endpoint = f"http://{pods.address('seaweedfs')}:8333"
     theirs = "kfp/pricing/train/1/model"
