@@ -22,6 +22,9 @@ _TEMPLATES = {
     "apps": ["deployments", "statefulsets", "daemonsets", "replicasets"],
     "batch": ["jobs", "cronjobs"],
 }
+_NOTEBOOKS = {**_TEMPLATES, "kubeflow.org": ["notebooks"]}
+"""A Notebook's template of pods is where a Deployment's is. Its controller says nothing of what is refused
+to it, so a member would wait for a pod. A cluster without this kind has nothing to match."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Policy:
     """What else, beside the containers, must be as it was for an update to be let through."""
     owners: Sequence[str] = ()
     """The kinds that it looks at, of those whose controllers make pods; empty: pods and their templates."""
+    templates: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTEBOOKS)
+    """What it looks at beside pods then, by API group."""
 
 
 def _spec(of: str) -> str:
@@ -181,6 +186,7 @@ def gpu_queue() -> Policy:
             "team": _TEAM,
         },
         unchanged="variables.queue == variables.oldQueue",
+        templates=_TEMPLATES,  # Notebooks are looked at by `gpu_owners`
     )
 
 
@@ -252,12 +258,12 @@ def _asks(resources: str) -> str:
 
 
 def _training(spec: str) -> str:
-    """A TrainJob's own resources stand in place of its runtime's."""
+    """What a TrainJob asks for, and what its runtime does: Trainer merges the two, name by name."""
     own = f"{spec}.trainer.resourcesPerNode"
     runtime = f"{spec}.runtimeRef.name"
     return (
-        f"has({spec}.trainer) && has({own}) ? ({_asks(own)} ? ['trainer'] : []) : "
-        f"has({spec}.runtimeRef) && {runtime} in variables.runtimes ? ['runtime ' + {runtime}] : []"
+        f"(has({spec}.trainer) && has({own}) && {_asks(own)} ? ['trainer'] : []) + "
+        f"(has({spec}.runtimeRef) && {runtime} in variables.runtimes ? ['runtime ' + {runtime}] : [])"
     )
 
 
@@ -311,7 +317,7 @@ def policy(app: App, rule: Policy) -> Manifest:
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {
-                "resourceRules": _owned(rule.owners) if rule.owners else _pods_and_templates()
+                "resourceRules": _owned(rule.owners) if rule.owners else _pods_and(rule.templates)
             },
             "variables": [{"name": name, "expression": text} for name, text in variables.items()],
             "validations": [
@@ -365,11 +371,11 @@ def in_team_namespaces(app: App) -> Manifest:
     }
 
 
-def _pods_and_templates() -> list[Manifest]:
+def _pods_and(templates: Mapping[str, Sequence[str]]) -> list[Manifest]:
     return [
         _resources("", ["pods"], ["CREATE", "UPDATE"]),
         _resources("", ["pods/ephemeralcontainers"], ["UPDATE"]),
-        *(_resources(group, kinds, ["CREATE", "UPDATE"]) for group, kinds in _TEMPLATES.items()),
+        *(_resources(group, list(kinds), ["CREATE", "UPDATE"]) for group, kinds in templates.items()),
     ]
 
 

@@ -91,6 +91,7 @@ def made(version: str, kind: str, spec: Object) -> Object:
 TAKES = {
     "TrainJob": train_job(GPU),
     "TrainJob by its runtime": train_job(runtime="torch-distributed-a100"),
+    "TrainJob by its runtime, whose GPU it does not mention": train_job(CPU, "torch-distributed-a100"),
     "InferenceService": model(resources=GPU),
     "InferenceService by its runtime": model(runtime="mlflow-a100"),
     "InferenceService of containers": service(
@@ -102,7 +103,6 @@ TAKES = {
 }
 TAKES_NONE = {
     "TrainJob": train_job(),
-    "TrainJob that leaves its runtime's": train_job(CPU, runtime="torch-distributed-a100"),
     "InferenceService": model(resources=CPU),
     "InferenceService of a runtime": model(runtime="mlflow"),
     "Notebook": made("kubeflow.org/v1", "Notebook", pods(CPU)),
@@ -180,7 +180,21 @@ def test_what_takes_none_need_not(cluster: Cluster, what: str) -> None:
     assert answer(cluster, TAKES_NONE[what]) == ""
 
 
+def test_a_notebook_is_looked_at_for_its_image_as_a_deployment_is(cluster: Cluster, until: Any) -> None:
+    app, rule = Apps.of(NAME).admission, admission.tags()
+    for each in (admission.policy(app, rule), admission.binding(app, rule, "Deny")):
+        cluster.request("POST", f"/apis/{each['apiVersion']}/{plural(each['kind'])}", each)
+    moving, stays = copy.deepcopy(TAKES_NONE["Notebook"]), TAKES_NONE["Notebook"]
+    moving["spec"]["template"]["spec"]["containers"][0]["image"] = "ghcr.io/acme/x:latest"
+    until(lambda: "images that change without notice" in answer(cluster, moving))
+    assert answer(cluster, stays) == ""
+    moving["apiVersion"] = "kubeflow.org/v1beta1"
+    assert "main: ghcr.io/acme/x:latest" in answer(cluster, moving)
+
+
 def test_the_api_server_finds_nothing_to_warn_of(cluster: Cluster) -> None:
     policies = cluster.objects("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "")
-    (ours,) = [each for each in policies if each["metadata"]["name"] == "owned-gpu-queue-owners"]
-    assert "expressionWarnings" not in ours.get("status", {}).get("typeChecking", {}), ours["status"]
+    ours = [each for each in policies if each["metadata"]["name"].startswith(NAME)]
+    assert len(ours) == 2
+    for each in ours:
+        assert "expressionWarnings" not in each.get("status", {}).get("typeChecking", {}), each["status"]

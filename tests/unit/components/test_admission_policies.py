@@ -69,6 +69,19 @@ def test_kinds_whose_controllers_make_pods_are_looked_at_where_they_are_installe
     assert "gpu-queue-owners" not in actions(made(certificates={}, training={}))
 
 
+def test_notebooks_are_looked_at_as_deployments_are_but_once_for_gpus() -> None:
+    blueprint = made(queues={}, notebooks={})
+    assert blueprint.admission
+    args = admission_args(blueprint, Apps.of("acme"), blueprint.admission)
+    found = {
+        rule.name
+        for rule, _ in policies(args)
+        for each in policy(args.app, rule)["spec"]["matchConstraints"]["resourceRules"]
+        if "notebooks" in each["resources"]
+    }
+    assert found == {"registries", "tags", "requests", "gpu-queue-owners"}
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
