@@ -34,8 +34,10 @@ _USER = 1000
 REGION = "us-east-1"
 """What S3 clients are told for the embedded store: they want a region, SeaweedFS takes any."""
 _RESOURCES = workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi")
-_HEAP = {"GOMEMLIMIT": "768MiB"}
-"""Go collects its garbage in time to stay below it; without, SeaweedFS grows to its limit by large files."""
+_SETTINGS = {"GOMEMLIMIT": "768MiB", "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+"""Go collects its garbage in time to stay below the first; else SeaweedFS grows to its limit by large files.
+By the second a bucket takes one volume of SeaweedFS's at a time (they are 1 GiB, and one bucket's alone). By
+itself it takes seven: on a disk of 12 GiB the third bucket could store nothing."""
 _JOB_RESOURCES = workloads.Resources(cpu="50m", memory="128Mi", memory_limit="512Mi")
 KEYS = {"AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY"}
 """The keys of a Secret for an S3 store, and the variables that S3 clients read them from."""
@@ -334,7 +336,7 @@ def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: boo
     """SeaweedFS, whole, in one process.
 
     Its own master, volume and filer ports have no authentication: they listen on the loopback address, and
-    only S3 can be reached. Volumes are small and as many as the disk holds, for a bucket takes seven at once.
+    only S3 can be reached. Its volumes are small and as many as the disk holds.
     It is alone: by default it would wait 10 s at each start for other masters to vote, and at each stop for
     clients to find other volumes.
     """
@@ -372,7 +374,7 @@ def server_pod(app: App, images: ImageSource, config_hash: str, *, measured: boo
             "-s3.port.lance=0",
             *metrics,
         ],
-        env=workloads.plain(_HEAP),
+        env=workloads.plain(_SETTINGS),
         ports={"s3": PORT, **({"metrics": METRICS} if measured else {})},
         volumes=volumes,
         probes=workloads.storage_probes(workloads.http_probe("/status", PORT)),

@@ -1,6 +1,6 @@
 """Serving: KServe, and for each team what serves models of MLflow's registry by their `models:/` URIs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from blueprints.model.kubeflow import Serving
 from blueprints.model.pools import GpuPool
 from blueprints.model.teams import Team
 from blueprints.names import team_namespace
-from components import auth, serving_store
+from components import auth
 from components.charts import release
 from components.credentials import Credentials
 from components.manifests import configuration, network, serving, workloads
@@ -20,7 +20,6 @@ from components.manifests.network import Edge
 from components.manifests.pools import placement
 from components.members import admit
 from components.objects import component_token, register
-from components.serving_store import ServingStore
 from components.versions import MLFLOW
 from components.versions.model import Chart, ImageSource
 from components.versions.serving import (
@@ -94,10 +93,6 @@ class PlatformServingArgs:
     """What comes first: the platform's namespace, its policies, and cert-manager."""
     accounts: tuple[pulumi.Resource, ...] = ()
     """What makes the accounts that models are fetched as."""
-    store: ServingStore | None = None
-    """The bucket with what the teams' pipelines wrote, where there are pipelines."""
-    edges: Sequence[Edge] = ()
-    """Every connection of the platform; those of `network.Models` count here."""
 
 
 class PlatformServing(pulumi.ComponentResource):
@@ -111,8 +106,7 @@ class PlatformServing(pulumi.ComponentResource):
     ) -> None:
         super().__init__(component_token(PlatformServing), name, {"mode": "Standard"}, opts)
         kinds = self._release(KSERVE_CRD, {}, args, args.after)
-        told = values(args.images, args.store)
-        installed = self._release(KSERVE, told, args, (*args.after, kinds))
+        installed = self._release(KSERVE, values(args.images), args, (*args.after, kinds))
         app = replace(args.platform, name=COMPONENT, component=COMPONENT)
         fetching = register(
             self,
@@ -149,7 +143,7 @@ class PlatformServing(pulumi.ComponentResource):
         )
         before = [
             register(self, manifest, depends_on=[namespace])
-            for manifest in (client, *network.inside(app, PORT), *from_bucket(app, args))
+            for manifest in (client, *network.inside(app, PORT))
         ]
         for name, pool in runtime_names(args.pools).items():
             register(
@@ -166,14 +160,6 @@ class PlatformServing(pulumi.ComponentResource):
             Grant(serving.GROUP, ("servingruntimes",)),
             namespace=namespace,
         )
-
-
-def from_bucket(app: App, args: PlatformServingArgs) -> tuple[Manifest, ...]:
-    """What a team needs to serve what its pipelines wrote; nothing without pipelines."""
-    if args.store is None:
-        return ()
-    account = serving_store.account(app, args.store, args.images.pull_secret)
-    return (account, network.models_policy(app, args.edges))
 
 
 def runtime_names(pools: Mapping[str, GpuPool]) -> dict[str, str | None]:
@@ -234,7 +220,7 @@ def runtime(app: App, name: str, pool: str | None, args: PlatformServingArgs) ->
     )
 
 
-def values(images: ImageSource, store: ServingStore | None = None) -> dict[str, Any]:
+def values(images: ImageSource) -> dict[str, Any]:
     """The values of KServe's chart. Standard mode: plain Deployments and Services, no Knative, no Istio."""
 
     def image(of: Any) -> dict[str, str]:
@@ -247,11 +233,7 @@ def values(images: ImageSource, store: ServingStore | None = None) -> dict[str, 
         "kserve": {
             "agent": image(KSERVE_AGENT),
             "router": image(KSERVE_ROUTER),
-            "storage": {
-                **image(KSERVE_STORAGE),
-                "containerSecurityContext": _RESTRICTED,
-                **({"s3": serving_store.values(store)} if store else {}),
-            },
+            "storage": {**image(KSERVE_STORAGE), "containerSecurityContext": _RESTRICTED},
             "security": {"autoMountServiceAccountToken": False},
             "controller": {
                 **image(KSERVE_CONTROLLER),

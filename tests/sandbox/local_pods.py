@@ -279,12 +279,18 @@ class Pods:
                 files[at] = found[key]
             else:
                 files |= {f"{at}/{name}": text for name, text in found.items()}
-        if spec.get("automountServiceAccountToken", True):
+        if self._speaks(spec):
             authority = Path(self.cluster._configuration.ssl_ca_cert).read_text()
             files[f"{_ACCOUNT}/token"] = self.token(account)
             files[f"{_ACCOUNT}/ca.crt"] = authority
             files[f"{_ACCOUNT}/namespace"] = self.namespace
         return files, empty
+
+    def _speaks(self, spec: Mapping[str, Any]) -> bool:
+        """Whether a pod has a token: it says so, or its ServiceAccount does, or nobody speaks against it."""
+        account = self.cluster.find("v1", "ServiceAccount", self.namespace, spec["serviceAccountName"]) or {}
+        said = (each.get("automountServiceAccountToken") for each in (spec, account))
+        return next((each for each in said if each is not None), True)
 
     def data(self, kind: str, name: str) -> dict[str, str]:
         found = self.cluster.find("v1", kind, self.namespace, name)

@@ -52,6 +52,8 @@ def namespace(name: str) -> str:
 def join(name: str, address: str) -> None:
     """Gives a pod its address, in a namespace of its own."""
     space, outside = namespace(name), f"zp{address.rpartition('.')[2]}"
+    # A namespace lives on, nameless, until the last connection of an ended process is given up.
+    run("ip", "link", "delete", outside, check=False)
     run("ip", "netns", "add", space)
     run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", space)
     run("ip", "link", "set", outside, "master", _BRIDGE, "up")

@@ -1,10 +1,9 @@
-"""KServe's own controller before a platform on a real API server: models of the registry and of pipelines.
+"""KServe's own controller before a platform on a real API server: models by the registry's URI.
 
 ZIGGURAT_TEST_KSERVE names a folder with `manager`, KServe's controller, and `kserve-resources`, its chart,
 which is rendered by Helm as the platform's Release says. The controller is a process of this machine, as the
-chart's Deployment says (local_pods.py); the API server asks its webhooks by their Service. Where the folder
-has `weed` and `python` (with kserve-storage), what KServe fetches models with runs as well, before the
-platform's own store. docs/testing.md says how all of it is made.
+chart's Deployment says (local_pods.py); the API server asks its webhooks by their Service.
+docs/testing.md says how both are made.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ import yaml
 from local_pods import Pod, Pods
 from people import Person
 
-from components.versions import ImageSource
-from components.versions.serving import KSERVE, KSERVE_STORAGE
+from components.versions.serving import KSERVE
 from ziggurat.cluster import Cluster, Refused
 
 sys.path.append(str(Path(__file__).parents[1] / "charts"))  # how charts are rendered
@@ -58,7 +56,6 @@ tracking: {{host: mlflow.acme.net}}
 images: {{registry: {MIRROR}, pullSecret: registry-login}}
 admission: {{}}
 certificates: {{}}
-pipelines: {{}}
 serving: {{}}
 """
 VISION, PRICING = f"{NAME}-vision", f"{NAME}-pricing"
@@ -68,8 +65,6 @@ DOCUMENTED = Path(__file__).parents[2] / "docs" / "components.md"
 SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/{}/inferenceservices"
 MODEL = "serving.kserve.io/inferenceservice"
 FETCHING = "storage-initializer"
-WRITTEN = "kfp/vision/train/7/model"
-"""Where in the bucket a pipeline of the team's wrote a model."""
 
 
 def documented(name: str) -> dict[str, Any]:
@@ -143,11 +138,6 @@ def registered(ada: Person, until: Any) -> dict[str, Any]:
     return served(ada, until, "churn")
 
 
-@pytest.fixture(scope="module")
-def written(ada: Person, until: Any) -> dict[str, Any]:
-    return served(ada, until, "prices")
-
-
 def fetching(pod: dict[str, Any]) -> dict[str, Any]:
     (container,) = [each for each in pod["spec"]["initContainers"] if each["name"] == FETCHING]
     return container
@@ -199,81 +189,15 @@ def test_members_of_other_teams_serve_nothing_here(cluster, manager):
             eve.request(method, f"{SERVICES.format(VISION)}?dryRun=All", body)
 
 
-def test_kserve_refuses_what_nobody_fetches(ada):
+def test_kserve_refuses_what_cannot_be(ada):
     made = documented("churn")
-    made["metadata"]["name"] = "nowhere"
+    made["metadata"]["name"] = "never"
     made["spec"]["predictor"]["minReplicas"] = 3
     made["spec"]["predictor"]["maxReplicas"] = 1
     with pytest.raises(Refused, match="denied the request"):
         ada.request("POST", f"{SERVICES.format(VISION)}?dryRun=All", made)
 
 
-def test_a_model_that_a_pipeline_wrote_is_fetched_with_the_teams_key(cluster, written):
-    assert written["spec"]["serviceAccountName"] == "models"
-    container = fetching(written)
-    assert container["args"] == [f"s3://artifacts/{WRITTEN}", "/mnt/models"]
-    assert container["image"] == ImageSource(MIRROR).reference(KSERVE_STORAGE)
-    assert secrets(container) == {"kfp-artifacts"}
-    told = {each["name"]: each.get("value") for each in container["env"]}
-    assert told["AWS_ENDPOINT_URL"] == f"http://seaweedfs.{NAME}.svc.cluster.local:8333"
-    policy = cluster.find("networking.k8s.io/v1", "NetworkPolicy", VISION, "models")
-    (asked,) = policy["spec"]["podSelector"]["matchExpressions"]
-    assert asked["key"] in written["metadata"]["labels"]
-
-
-def test_the_controller_was_refused_nothing(manager, registered, written):
+def test_the_controller_was_refused_nothing(manager, registered):
     assert manager.process.poll() is None
     assert [line for line in manager.said.splitlines() if "forbidden" in line.lower()] == []
-
-
-STORED = pytest.mark.skipif(
-    not all(Path(KSERVE_FOLDER, each).exists() for each in ("weed", "python")),
-    reason="the folder has no `weed`, or no `python` with kserve-storage",
-)
-FETCH = (
-    "import sys; from kserve_storage import Storage; Storage.download_files(sys.argv[1::2], sys.argv[2::2])"
-)
-WRITE = """
-import boto3, sys
-def client(user, secret):
-    return boto3.client("s3", endpoint_url=sys.argv[1], region_name="us-east-1",
-                        aws_access_key_id=user, aws_secret_access_key=secret)
-client(*sys.argv[2:4]).create_bucket(Bucket="artifacts")
-for user, secret, key in zip(sys.argv[4::3], sys.argv[5::3], sys.argv[6::3]):
-    client(user, secret).put_object(Bucket="artifacts", Key=f"{key}/MLmodel", Body=user.encode())
-"""
-
-
-@STORED
-def test_kserve_fetches_it_from_the_platforms_store_and_nothing_of_another_team(cluster, pods, written):
-    """The store with the platform's identities; what fetches with the pod's variables."""
-    store = ("apps/v1", "StatefulSet")
-    pods.start("seaweedfs", {"/usr/bin/weed": Path(KSERVE_FOLDER, "weed")}, kind=store).ready()
-    python = str(Path(KSERVE_FOLDER, "python"))
-    endpoint = f"http://{pods.address('seaweedfs')}:8333"
-    theirs = "kfp/pricing/train/1/model"
-    arguments = [endpoint, *key(pods, "seaweedfs-provisioner")]
-    arguments += [*key(pods.elsewhere(VISION), "kfp-artifacts"), WRITTEN]
-    arguments += [*key(pods.elsewhere(PRICING), "kfp-artifacts"), theirs]
-    subprocess.run([python, "-c", WRITE, *arguments], check=True)
-
-    def fetch(uri: str) -> subprocess.CompletedProcess[str]:
-        team, container = pods.elsewhere(VISION), fetching(written)
-        told = team.variables("fetching", "", written["spec"], container)
-        told |= {"AWS_ENDPOINT_URL": endpoint, "HOME": str(pods.folder), "PATH": os.environ["PATH"]}
-        told["S3_ENDPOINT"] = endpoint.removeprefix("http://")
-        command = [python, "-c", FETCH, uri, str(pods.folder / "fetched")]
-        return subprocess.run(command, env=told, capture_output=True, text=True, check=False, timeout=120)
-
-    done = fetch(fetching(written)["args"][0])
-    assert done.returncode == 0, done.stderr
-    assert (pods.folder / "fetched/MLmodel").read_text() == "kfp-vision"
-    refused = fetch(f"s3://artifacts/{theirs}")
-    assert refused.returncode != 0
-    assert "AccessDenied" in refused.stderr or "Forbidden" in refused.stderr
-
-
-def key(pods: Pods, secret: str) -> tuple[str, str]:
-    """A user of the store's and its key, as a Secret of that namespace has them."""
-    found = pods.data("Secret", secret)
-    return found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
