@@ -91,14 +91,15 @@ def client_settings(region: str, endpoint: str | None) -> dict[str, str]:
     return settings
 
 
-def _s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+def s3_settings(region: str, endpoint: str | None) -> dict[str, str]:
+    """What MLflow is told of an S3 store by its environment, but for who it is."""
     told = {"MLFLOW_S3_ENDPOINT_URL": endpoint} if endpoint else {}
     return {**client_settings(region, endpoint), **told}
 
 
 def s3(artifacts: S3Artifacts) -> Store:
     """A bucket that speaks S3: keys from a Secret, an IAM role, or the node's Pod Identity agent."""
-    env = workloads.plain(_s3_settings(artifacts.region, artifacts.endpoint))
+    env = workloads.plain(s3_settings(artifacts.region, artifacts.endpoint))
     endpoint = urlsplit(artifacts.endpoint or "https://s3.amazonaws.com")
     port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
     host = endpoint.hostname if artifacts.endpoint else None
@@ -250,7 +251,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         # Beside the server, not before it: a Service is awaited until a pod is ready behind it.
         service = register(self, workloads.service(app, {"s3": PORT}), depends_on=args.after)
         bucket = self._bucket(name, args, buckets, (server, service))
-        env = workloads.plain(_s3_settings(REGION, endpoint())) + workloads.from_secret(
+        env = workloads.plain(s3_settings(REGION, endpoint())) + workloads.from_secret(
             _SECRETS["mlflow"], KEYS
         )
         return Store(
@@ -390,7 +391,7 @@ def bucket_pod(app: App, images: ImageSource, buckets: Sequence[str], config_has
         workloads.config_files("scripts", app.name, "/opt/ziggurat"),
         workloads.scratch("tmp", "/tmp", "16Mi"),  # noqa: S108  # a mount inside a container
     ]
-    settings = _s3_settings(REGION, endpoint())
+    settings = s3_settings(REGION, endpoint())
     main = workloads.container(
         "bucket",
         images.reference(MLFLOW),

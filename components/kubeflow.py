@@ -1,7 +1,7 @@
 """Training, tuning, serving and notebooks: what they add to the platform's tables."""
 
 from blueprints.model import Blueprint
-from components import notebooks, notebooks_page, serving, training, tuning
+from components import notebooks, notebooks_page, serving, serving_store, training, tuning
 from components.apps import Apps
 from components.manifests.network import Edge
 from components.versions.model import Chart, Image
@@ -12,6 +12,7 @@ def edges(blueprint: Blueprint, apps: Apps) -> tuple[Edge, ...]:
     return (
         *training.edges(blueprint.training, apps.platform),
         *serving.edges(blueprint.serving, apps.platform),
+        *serving_store.edges(blueprint, apps),
         *tuning.edges(blueprint.tuning, apps.platform),
         *notebooks.edges(blueprint.notebooks, apps.platform),
         *notebooks_page.edges(blueprint),

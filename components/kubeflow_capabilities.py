@@ -10,6 +10,7 @@ from components.core import Core
 from components.notebooks import PlatformNotebooks, PlatformNotebooksArgs
 from components.notebooks_page import NotebooksPage, page_args
 from components.serving import PlatformServing, PlatformServingArgs
+from components.serving_store import serving_store
 from components.training import PlatformTraining, PlatformTrainingArgs
 from components.tuning import PlatformTuning, PlatformTuningArgs
 
@@ -41,6 +42,8 @@ def _serving(core: Core) -> tuple[pulumi.Resource, ...]:
         core.credentials,
         after=(*core.system.ready, *core.after(["certificates"])),
         accounts=core.access.ready,
+        store=serving_store(core.blueprint, core.apps),
+        edges=core.connections,
     )
     return PlatformServing(f"{core.name}-serving", args, core.options).ready
 

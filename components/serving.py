@@ -1,6 +1,6 @@
 """Serving: KServe, and for each team what serves models of MLflow's registry by their `models:/` URIs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from blueprints.model.kubeflow import Serving
 from blueprints.model.pools import GpuPool
 from blueprints.model.teams import Team
 from blueprints.names import team_namespace
-from components import auth
+from components import auth, serving_store
 from components.charts import release
 from components.credentials import Credentials
 from components.manifests import configuration, network, serving, workloads
@@ -20,6 +20,8 @@ from components.manifests.network import Edge
 from components.manifests.pools import placement
 from components.members import admit
 from components.objects import component_token, register
+from components.serving_fetching import CLIENT, RESTRICTED, SETTINGS, USER, storage_containers
+from components.serving_store import ServingStore
 from components.versions import MLFLOW
 from components.versions.model import Chart, ImageSource
 from components.versions.serving import (
@@ -37,23 +39,11 @@ RUNTIME = "mlflow"
 """The runtime on nodes without GPUs; with `-<pool>`, that of a pool."""
 PORT = 8080
 """Where a model answers: KServe's own default."""
-CLIENT = "kserve-mlflow"
-"""The Secret by which a team's models are fetched. An account cannot be called so that its own is this one:
-KServe's fetching is of the whole cluster, and can name but one Secret for all namespaces."""
 WEBHOOK = 9443
 _CONTROLLER = "kserve-controller-manager"
-_USER = 1000
 _MODEL = "/mnt/models"
 _RESOURCES = workloads.Resources(cpu="500m", memory="1Gi", memory_limit="2Gi")
 _GPU_RESOURCES = workloads.Resources(cpu="2", memory="8Gi", memory_limit="8Gi", gpus=1)
-_FETCH = 'exec mlflow artifacts download --artifact-uri "$1" --dst-path "$2"'
-_RESTRICTED = {
-    "allowPrivilegeEscalation": False,
-    "runAsNonRoot": True,
-    "capabilities": {"drop": ["ALL"]},
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-"""On the container: KServe's kinds have no security context of the pod."""
 
 
 def controller_app(platform: App) -> App:
@@ -93,6 +83,10 @@ class PlatformServingArgs:
     """What comes first: the platform's namespace, its policies, and cert-manager."""
     accounts: tuple[pulumi.Resource, ...] = ()
     """What makes the accounts that models are fetched as."""
+    store: ServingStore | None = None
+    """The bucket with what the teams' pipelines wrote, where there are pipelines and it speaks S3."""
+    edges: Sequence[Edge] = ()
+    """Every connection of the platform; those of `network.Models` count here."""
 
 
 class PlatformServing(pulumi.ComponentResource):
@@ -106,16 +100,17 @@ class PlatformServing(pulumi.ComponentResource):
     ) -> None:
         super().__init__(component_token(PlatformServing), name, {"mode": "Standard"}, opts)
         kinds = self._release(KSERVE_CRD, {}, args, args.after)
-        installed = self._release(KSERVE, values(args.images), args, (*args.after, kinds))
         app = replace(args.platform, name=COMPONENT, component=COMPONENT)
-        fetching = register(
-            self,
-            serving.storage_container(app, f"{app.platform}-mlflow", "models:/", fetcher(args.images)),
-            depends_on=[installed],
-        )
+        # Before the chart: where that leaves out what fetches, something else has to be there already.
+        fetching = [
+            register(self, each, depends_on=[kinds])
+            for each in storage_containers(app, args.images, args.store)
+        ]
+        told = values(args.images, own_default=args.store is None)
+        installed = self._release(KSERVE, told, args, (*args.after, kinds, *fetching))
         for team in sorted(args.teams):
             self._team(team, args, installed)
-        self.ready: tuple[pulumi.Resource, ...] = (installed, fetching)
+        self.ready: tuple[pulumi.Resource, ...] = (installed, *fetching)
         self.runtimes = pulumi.Output.from_input(sorted(runtime_names(args.pools)))
         self.register_outputs({"runtimes": self.runtimes})
 
@@ -143,7 +138,7 @@ class PlatformServing(pulumi.ComponentResource):
         )
         before = [
             register(self, manifest, depends_on=[namespace])
-            for manifest in (client, *network.inside(app, PORT))
+            for manifest in (client, *network.inside(app, PORT), *from_bucket(app, args))
         ]
         for name, pool in runtime_names(args.pools).items():
             register(
@@ -162,28 +157,17 @@ class PlatformServing(pulumi.ComponentResource):
         )
 
 
+def from_bucket(app: App, args: PlatformServingArgs) -> tuple[Manifest, ...]:
+    """What a team needs to serve what its pipelines wrote; nothing without pipelines."""
+    if args.store is None:
+        return ()
+    account = serving_store.account(app, args.store, args.images.pull_secret)
+    return (*((account,) if account else ()), network.models_policy(app, args.edges))
+
+
 def runtime_names(pools: Mapping[str, GpuPool]) -> dict[str, str | None]:
     """The pool of each runtime, by the runtime's name; None for that of nodes without GPUs."""
     return {RUNTIME: None, **{f"{RUNTIME}-{pool}": pool for pool in sorted(pools)}}
-
-
-def fetcher(images: ImageSource) -> Manifest:
-    """Downloads a model through the tracking server, as the account of the team in whose namespace it runs.
-
-    The server looks up alias or version, and checks whose the model is; no team needs a way to the store.
-    """
-    container = workloads.container(
-        "storage-initializer",
-        images.reference(MLFLOW),
-        resources=workloads.Resources(cpu="100m", memory="256Mi", memory_limit="1Gi"),
-        command=["sh", "-c", _FETCH, "mlflow"],
-        env=[
-            *workloads.from_secret(CLIENT, {key: key for key in auth.CLIENT_KEYS}),
-            *workloads.plain({"HOME": "/tmp", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}),  # noqa: S108
-        ],
-    )
-    # It may write in its own /tmp: KServe lets a container that fetches have no volume of its own.
-    return {**container, "securityContext": {**_RESTRICTED, "runAsUser": _USER}}
 
 
 def runtime(app: App, name: str, pool: str | None, args: PlatformServingArgs) -> Manifest:
@@ -203,12 +187,12 @@ def runtime(app: App, name: str, pool: str | None, args: PlatformServingArgs) ->
             "--host=0.0.0.0",
             f"--port={PORT}",
         ],
-        env=workloads.plain({"HOME": "/tmp", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}),  # noqa: S108
+        env=workloads.plain(SETTINGS),
         ports={"http": PORT},
         volumes=[tmp],
         probes={"readinessProbe": workloads.http_probe("/ping", PORT, periodSeconds=5)},
     )
-    context = {**_RESTRICTED, "runAsUser": _USER, "readOnlyRootFilesystem": True}
+    context = {**RESTRICTED, "runAsUser": USER, "readOnlyRootFilesystem": True}
     return serving.serving_runtime(
         app,
         name,
@@ -220,8 +204,11 @@ def runtime(app: App, name: str, pool: str | None, args: PlatformServingArgs) ->
     )
 
 
-def values(images: ImageSource) -> dict[str, Any]:
-    """The values of KServe's chart. Standard mode: plain Deployments and Services, no Knative, no Istio."""
+def values(images: ImageSource, *, own_default: bool = True) -> dict[str, Any]:
+    """The values of KServe's chart. Standard mode: plain Deployments and Services, no Knative, no Istio.
+
+    Without its `own_default`, it leaves out what fetches models of any URI that it knows.
+    """
 
     def image(of: Any) -> dict[str, str]:
         return {"image": images.repository(of), "tag": of.tag}
@@ -229,11 +216,14 @@ def values(images: ImageSource) -> dict[str, Any]:
     pull = [{"name": images.pull_secret}] if images.pull_secret else []
     resources = {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "600Mi"}}
     proxy = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "300Mi"}}
+    # Its switch is for three parts together; the two others can be asked for by themselves.
+    asked_for = {each: {"enabled": True} for each in ("certManager", "inferenceServiceConfig")}
     return {
         "kserve": {
+            **({} if own_default else {"createSharedResources": False, **asked_for}),
             "agent": image(KSERVE_AGENT),
             "router": image(KSERVE_ROUTER),
-            "storage": {**image(KSERVE_STORAGE), "containerSecurityContext": _RESTRICTED},
+            "storage": {**image(KSERVE_STORAGE), "containerSecurityContext": RESTRICTED},
             "security": {"autoMountServiceAccountToken": False},
             "controller": {
                 **image(KSERVE_CONTROLLER),

@@ -70,6 +70,22 @@ class NotebookPods:
         return [{**teams, "podSelector": NOTEBOOK}]
 
 
+MODEL = {"matchExpressions": [{"key": "serving.kserve.io/inferenceservice", "operator": "Exists"}]}
+"""What picks the pods that serve models: a label of KServe's controller."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """The pods that serve models in every namespace of a team."""
+
+    platform: str
+
+    def peers(self) -> list[Manifest]:
+        """What a rule names them by."""
+        (teams,) = Teams(self.platform).peers()
+        return [{**teams, "podSelector": MODEL}]
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The user's own ingress controller or gateway, in namespaces labelled `ziggurat.dev/gateway`."""
@@ -135,7 +151,7 @@ class Outside:
         return [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]
 
 
-Peer = App | Teams | Runs | NotebookPods | Entrance | Namespace | Pods | Outside
+Peer = App | Teams | Runs | NotebookPods | Models | Entrance | Namespace | Pods | Outside
 
 
 @dataclass(frozen=True)
@@ -186,6 +202,17 @@ def _policy(app: App, name: str, pods: Manifest, spec: Manifest) -> Manifest:
     }
 
 
+def _ways_out(
+    app: App, name: str, pods: Manifest, edges: Iterable[Edge], source: type[Teams | Runs | Models]
+) -> Manifest:
+    egress = [
+        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
+        for edge in edges
+        if isinstance(edge.source, source)
+    ]
+    return _policy(app, name, pods, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+
+
 def deny_all(app: App) -> Manifest:
     """Nothing gets in or out of the namespace."""
     return _policy(app, "default-deny", {}, {"policyTypes": ["Ingress", "Egress"]})
@@ -211,23 +238,17 @@ def app_policy(app: App, edges: Iterable[Edge]) -> Manifest:
 
 def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     """What pods of a team reach: the edges of `Teams`, and names."""
-    egress = [
-        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
-        for edge in edges
-        if isinstance(edge.source, Teams)
-    ]
-    return _policy(app, "platform", {}, {"policyTypes": ["Egress"], "egress": [*egress, _DNS]})
+    return _ways_out(app, "platform", {}, edges, Teams)
 
 
 def runs_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     """What the pods of a team's runs reach beside what all of its pods do: the edges of `Runs`."""
-    egress = [
-        {"to": _peers(edge.target, app.namespace), "ports": _ports(edge.port)}
-        for edge in edges
-        if isinstance(edge.source, Runs)
-    ]
-    rules = {"policyTypes": ["Egress"], "egress": [*egress, _DNS]}
-    return _policy(app, "pipelines", {"matchLabels": {_RUN: "true"}}, rules)
+    return _ways_out(app, "pipelines", {"matchLabels": {_RUN: "true"}}, edges, Runs)
+
+
+def models_policy(app: App, edges: Iterable[Edge]) -> Manifest:
+    """What pods that serve a team's models reach beside what all of its pods do: the edges of `Models`."""
+    return _ways_out(app, "models", MODEL, edges, Models)
 
 
 def notebooks_policy(app: App, door: App, port: int) -> Manifest:

@@ -12,10 +12,13 @@ CONTAINER = "kserve-container"
 """KServe's own name for the container that serves."""
 
 
-def storage_container(app: App, name: str, prefix: str, container: Manifest) -> Manifest:
-    """What fetches the models whose `storageUri` begins with `prefix`; an object of the whole cluster.
+def storage_container(
+    app: App, name: str, formats: Sequence[Mapping[str, str]], container: Manifest, *, several: bool = False
+) -> Manifest:
+    """What fetches the models whose `storageUri` is of one of the `formats`; an object of the whole cluster.
 
-    KServe gives the container two arguments, the URI and the folder that the model is to lie in.
+    KServe gives the container two arguments, the URI and the folder that the model is to lie in; and more
+    such pairs to one that takes `several`.
     """
     return {
         "apiVersion": API_VERSION,
@@ -23,8 +26,8 @@ def storage_container(app: App, name: str, prefix: str, container: Manifest) -> 
         "metadata": {"name": name, "labels": app.labels},
         "spec": {
             "container": container,
-            "supportedUriFormats": [{"prefix": prefix}],
-            "supportsMultiModelDownload": False,
+            "supportedUriFormats": [dict(each) for each in formats],
+            "supportsMultiModelDownload": several,
             "workloadType": "initContainer",
         },
     }
