@@ -58,7 +58,7 @@ def small_store(platform, tmp_path):
             until(lambda: ask(f"{uri}/status").status, 200, (tmp_path / "log").read_text)
             yield uri
         finally:
-            process.terminate()
+            process.kill()  # one that has no room for its own log would go on trying
             process.wait()
 
 
