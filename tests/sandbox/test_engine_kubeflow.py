@@ -7,12 +7,10 @@ what the platform makes and of what the documentation shows.
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from documented import documented
 
 from ziggurat.cluster import Refused
 from ziggurat.exit_codes import ExitCode
@@ -40,18 +38,8 @@ notebooks: {{}}
 """
 LONG = 420
 """Seconds for a run on a busy machine: the definitions alone are four megabytes."""
-DOCUMENTED = Path(__file__).parents[2] / "docs" / "components.md"
 GROUPS = ("trainer.kubeflow.org", "serving.kserve.io", "kubeflow.org")
 """API groups of what is provisioned here."""
-
-
-def documented() -> list[dict[str, Any]]:
-    """The objects of these groups that the documentation shows."""
-    blocks = re.findall(r"```yaml\n(.*?)```", DOCUMENTED.read_text(encoding="utf-8"), re.DOTALL)
-    found = [yaml.safe_load(block) for block in blocks]
-    return [
-        each for each in found if isinstance(each, dict) and each.get("apiVersion", "").startswith(GROUPS)
-    ]
 
 
 def kinds(machine) -> set[str]:
@@ -79,7 +67,7 @@ def test_a_second_run_changes_nothing(machine, blueprint, up):
 
 
 def test_something_is_documented():
-    assert {each["kind"] for each in documented()} == {
+    assert {each["kind"] for each in documented(*GROUPS)} == {
         "TrainJob",
         "InferenceService",
         "Experiment",
@@ -88,7 +76,7 @@ def test_something_is_documented():
 
 
 @pytest.mark.skipif(not REAL, reason="no real definitions: set ZIGGURAT_TEST_CRDS")
-@pytest.mark.parametrize("shown", documented(), ids=lambda shown: shown["kind"])
+@pytest.mark.parametrize("shown", documented(*GROUPS), ids=lambda shown: shown["kind"])
 def test_the_api_server_takes_what_the_documentation_shows(machine, up, shown):
     plural = f"{shown['kind'].lower()}s"
     # In a team's namespace the API server asks Katib about Experiments, which does not run here.
@@ -101,7 +89,7 @@ def test_the_api_server_takes_what_the_documentation_shows(machine, up, shown):
 
 def test_in_a_teams_namespace_katib_is_asked_about_experiments(machine, up):
     """It is not installed here, so an Experiment is refused, for want of an answer."""
-    shown = next(each for each in documented() if each["kind"] == "Experiment")
+    shown = next(each for each in documented(*GROUPS) if each["kind"] == "Experiment")
     path = f"/apis/kubeflow.org/v1beta1/namespaces/{NAME}-vision/experiments?dryRun=All"
     with pytest.raises(Refused, match=r"experiment\.katib\.kubeflow\.org"):
         machine.cluster.request("POST", path, shown)
