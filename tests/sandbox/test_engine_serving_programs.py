@@ -1,4 +1,4 @@
-"""KServe's own controller before a platform on a real API server: models by the registry's URI.
+"""KServe's own controller before a platform on a real API server: models of the registry and of pipelines.
 
 ZIGGURAT_TEST_KSERVE names a folder with `manager`, KServe's controller, and `kserve-resources`, its chart,
 which is rendered by Helm as the platform's Release says. The controller is a process of this machine, as the
@@ -25,7 +25,8 @@ import yaml
 from local_pods import Pod, Pods
 from people import Person
 
-from components.versions.serving import KSERVE
+from components.versions import ImageSource
+from components.versions.serving import KSERVE, KSERVE_STORAGE
 from ziggurat.cluster import Cluster, Refused
 
 sys.path.append(str(Path(__file__).parents[1] / "charts"))  # how charts are rendered
@@ -56,6 +57,7 @@ tracking: {{host: mlflow.acme.net}}
 images: {{registry: {MIRROR}, pullSecret: registry-login}}
 admission: {{}}
 certificates: {{}}
+pipelines: {{}}
 serving: {{}}
 """
 VISION, PRICING = f"{NAME}-vision", f"{NAME}-pricing"
@@ -138,9 +140,21 @@ def registered(ada: Person, until: Any) -> dict[str, Any]:
     return served(ada, until, "churn")
 
 
+@pytest.fixture(scope="module")
+def written(ada: Person, until: Any) -> dict[str, Any]:
+    return served(ada, until, "prices")
+
+
 def fetching(pod: dict[str, Any]) -> dict[str, Any]:
     (container,) = [each for each in pod["spec"]["initContainers"] if each["name"] == FETCHING]
     return container
+
+
+def main(pod: dict[str, Any]) -> dict[str, Any]:
+    """The container that serves, as the Deployment has it: without what the API server and KServe mounted."""
+    (container,) = [each for each in pod["spec"]["containers"] if each["name"] == "kserve-container"]
+    mounts = [each for each in container.get("volumeMounts", ()) if each["mountPath"] != "/mnt/models"]
+    return {**container, "volumeMounts": [each for each in mounts if each["name"] != "tmp"]}
 
 
 def secrets(container: dict[str, Any]) -> set[str]:
@@ -166,11 +180,53 @@ def test_a_model_of_the_registry_is_served_as_its_team(cluster, registered):
     assert container["image"].startswith(f"{MIRROR}/")
     assert "mlflow" in container["image"]
     assert "kserve-mlflow" in secrets(container)
-    main = next(each for each in registered["spec"]["containers"] if each["name"] == "kserve-container")
-    assert main["image"] == f"{MIRROR}/vision/churn-serving:1.4"
-    assert main["command"] == ["mlflow", "models", "serve"]
+    serving = main(registered)
+    assert serving["image"] == f"{MIRROR}/vision/churn-serving:1.4"
+    assert serving["command"] == ["mlflow", "models", "serve"]
     policy = cluster.find("networking.k8s.io/v1", "NetworkPolicy", VISION, "serving")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= registered["metadata"]["labels"].items()
+
+
+def test_a_model_that_a_pipeline_wrote_is_fetched_with_the_teams_key(cluster, written):
+    assert written["spec"]["serviceAccountName"] == "team"
+    container = fetching(written)
+    assert container["args"] == ["s3://artifacts/kfp/vision/train/7/model", "/mnt/models"]
+    ours = cluster.find("serving.kserve.io/v1alpha1", "ClusterStorageContainer", "", f"{NAME}-bucket")
+    of_ours = ours["spec"]["container"]
+    assert (container["image"], container["command"]) == (of_ours["image"], of_ours["command"])
+    assert secrets(container) == {"kfp-artifacts"}
+    told = {each["name"]: each.get("value") for each in container["env"]}
+    assert told["MLFLOW_S3_ENDPOINT_URL"] == f"http://seaweedfs.{NAME}.svc.cluster.local:8333"
+    assert "kfp-artifacts" in {each["metadata"]["name"] for each in cluster.objects("v1", "Secret", VISION)}
+    policy = cluster.find("networking.k8s.io/v1", "NetworkPolicy", VISION, "models")
+    (asked,) = policy["spec"]["podSelector"]["matchExpressions"]
+    assert asked["key"] in written["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("uri", ["s3://lake/churn", "s3://artifacts/mlflow/churn", "hf://org/churn"])
+def test_what_is_elsewhere_is_fetched_by_kserves_own_image_in_admitted_pods(cluster, written, uri):
+    """A pod as the Deployment's, made again with that URI: KServe's webhook chooses, the namespace judges."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "elsewhere",
+            "labels": {MODEL: "prices"},
+            "annotations": {"internal.serving.kserve.io/storage-initializer-sourceuri": uri},
+        },
+        "spec": {
+            "securityContext": written["spec"]["securityContext"],
+            "serviceAccountName": "team",
+            "automountServiceAccountToken": False,
+            "containers": [main(written)],
+        },
+    }
+    made = cluster.request("POST", f"/api/v1/namespaces/{VISION}/pods?dryRun=All", pod)
+    container = fetching(made)
+    assert container["image"] == ImageSource(MIRROR).reference(KSERVE_STORAGE)
+    assert container["args"] == [uri, "/mnt/models"]
+    assert container["securityContext"]["runAsNonRoot"] is True
+    assert secrets(container) == set()
 
 
 def test_it_answers_by_the_documented_name_inside_the_cluster_alone(cluster, registered):
@@ -198,6 +254,6 @@ def test_kserve_refuses_what_cannot_be(ada):
         ada.request("POST", f"{SERVICES.format(VISION)}?dryRun=All", made)
 
 
-def test_the_controller_was_refused_nothing(manager, registered):
+def test_the_controller_was_refused_nothing(manager, registered, written):
     assert manager.process.poll() is None
     assert [line for line in manager.said.splitlines() if "forbidden" in line.lower()] == []
