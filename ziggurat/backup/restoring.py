@@ -108,7 +108,8 @@ def _again(backups: Backups, app: str, title: str) -> None:
 
 
 def _restart(backups: Backups, server: str, called: str) -> None:
-    """New pods of a server: the old ones remember what was in the database before."""
+    """New pods of a server, and the old ones gone: they remember what was in the database before, and answer
+    on connections that are open until they end."""
     cluster, namespace = backups.cluster, backups.namespace
     selector = f"app.kubernetes.io/name={server}"
     old = {pod["metadata"]["name"] for pod in cluster.objects("v1", "Pod", namespace, selector)}
@@ -127,9 +128,10 @@ def _restart(backups: Backups, server: str, called: str) -> None:
 
 
 def _ready(pods: list[Object], old: set[str]) -> bool:
-    new = [pod for pod in pods if pod["metadata"]["name"] not in old]
+    if not old.isdisjoint(pod["metadata"]["name"] for pod in pods):
+        return False
     conditions = [
         {each["type"]: each["status"] for each in pod.get("status", {}).get("conditions") or ()}
-        for pod in new
+        for pod in pods
     ]
-    return bool(new) and all(each.get("Ready") == "True" for each in conditions)
+    return bool(pods) and all(each.get("Ready") == "True" for each in conditions)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from backup_api import CORE, Ending, Jobs, containers, environment, verb_of
 
+from ziggurat.backup import restoring
+
 CONFIRMED = ("restore", "--confirm", "acme-ml")
 PODS = [f"{CORE}/pods/{name}-0" for name in ("mlflow", "metadata-grpc-service", "ml-pipeline-server")]
 
@@ -44,6 +46,24 @@ def test_what_works_on_restored_pipelines_is_restarted_after_mlflow(
     assert "what pipelines recorded is that of the backup, too" in result.out
     assert environment(job(orchestrated, "backup"))["TAG"] == "before-restore"
     assert "pipelines-dump" in [each["name"] for each in containers(job(orchestrated, "backup"))]
+
+
+def pod(name: str, ready: str) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+
+@pytest.mark.parametrize(
+    ("there", "done"),
+    [
+        ((), False),
+        ((pod("old", "True"), pod("new", "True")), False),  # the old one ends, and still answers
+        ((pod("new", "False"),), False),
+        ((pod("new", "True"),), True),
+    ],
+    ids=["none", "both", "not ready", "new"],
+)
+def test_a_server_is_restarted_when_the_old_pods_are_gone(there: Any, done: bool) -> None:
+    assert restoring._ready(list(there), {"old"}) is done
 
 
 @pytest.mark.parametrize(
