@@ -38,8 +38,13 @@ class Teams:
         ]
 
 
-_RUN = "pipelines.kubeflow.org/v2_component"
-"""The label that Kubeflow Pipelines gives to each pod of a run."""
+def _pods_of_teams(platform: str, pods: Manifest) -> list[Manifest]:
+    (teams,) = Teams(platform).peers()
+    return [{**teams, "podSelector": pods}]
+
+
+RUN = {"matchLabels": {"pipelines.kubeflow.org/v2_component": "true"}}
+"""What picks the pods of pipelines' runs: a label of Kubeflow Pipelines."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,7 @@ class Runs:
 
     def peers(self) -> list[Manifest]:
         """What a rule names them by."""
-        (teams,) = Teams(self.platform).peers()
-        return [{**teams, "podSelector": {"matchLabels": {_RUN: "true"}}}]
+        return _pods_of_teams(self.platform, RUN)
 
 
 NOTEBOOK = {"matchExpressions": [{"key": "notebook-name", "operator": "Exists"}]}
@@ -66,8 +70,7 @@ class NotebookPods:
 
     def peers(self) -> list[Manifest]:
         """What a rule names them by."""
-        (teams,) = Teams(self.platform).peers()
-        return [{**teams, "podSelector": NOTEBOOK}]
+        return _pods_of_teams(self.platform, NOTEBOOK)
 
 
 MODEL = {"matchExpressions": [{"key": "serving.kserve.io/inferenceservice", "operator": "Exists"}]}
@@ -82,8 +85,7 @@ class Models:
 
     def peers(self) -> list[Manifest]:
         """What a rule names them by."""
-        (teams,) = Teams(self.platform).peers()
-        return [{**teams, "podSelector": MODEL}]
+        return _pods_of_teams(self.platform, MODEL)
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ def team_policy(app: App, edges: Iterable[Edge]) -> Manifest:
 
 def runs_policy(app: App, edges: Iterable[Edge]) -> Manifest:
     """What the pods of a team's runs reach beside what all of its pods do: the edges of `Runs`."""
-    return _ways_out(app, "pipelines", {"matchLabels": {_RUN: "true"}}, edges, Runs)
+    return _ways_out(app, "pipelines", RUN, edges, Runs)
 
 
 def models_policy(app: App, edges: Iterable[Edge]) -> Manifest:

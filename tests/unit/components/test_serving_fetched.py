@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from plans import found
 
 from components import artifacts
 from ziggurat.plan.model import Plan
+from ziggurat.sandbox.processes import free_ports
 
 VARIANT = Path(__file__).parents[2] / "program" / "variants" / "serving-pipelines.yaml"
 WEED = os.environ.get("ZIGGURAT_TEST_WEED", "")
@@ -67,14 +66,6 @@ class Store:
         into.mkdir()
         command = [*container["command"], uri, str(into)]
         return subprocess.run(command, env=env, text=True, capture_output=True, check=False)
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def answers(url: str) -> bool:
